@@ -1,0 +1,37 @@
+"""The command line: one file per verb; each parses, calls one function and prints."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from resnets.cli import demo, draw, evaluate, predict, show, train
+
+app = typer.Typer(
+    name="resnets",
+    help="The ResNet family, from the paper to production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (show, draw, train, evaluate, predict, demo):
+    app.command(verb.__name__.rpartition(".")[2])(verb.command)
+
+
+def main() -> None:
+    """Run the command in `sys.argv` and exit: 0 done, 1 failed, 2 a wrong request, 3 done but something fell short."""
+    try:
+        app()
+    except (ValueError, FileNotFoundError) as error:
+        _fail(str(error), 2)
+    except (OSError, MemoryError) as error:
+        _fail(f"{type(error).__name__}: {error}", 1)
+    except KeyboardInterrupt:
+        _fail("stopped", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Images in: from files and arrays to batches of numbers."""

@@ -1,0 +1,82 @@
+"""Measure: the mean and deviation of a source's channels, and the preprocess that follows from a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from resnets.data.dataset import DataSet
+from resnets.data.errors import DataError
+from resnets.data.source import ArraySource, Source
+from resnets.spec.preprocess import IMAGENET, Colour, Preprocess
+
+SMALLEST_STD = 0.01
+"""A channel that hardly varies (blank pictures) is not blown up by more than 100."""
+
+_TOGETHER = 512  # pictures of an array counted at once
+
+Indices = npt.NDArray[np.int64]
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def measure(source: Source, *, colour: Colour, sample: int | None = None) -> Statistics:
+    """Return (mean, std) over all pixels of each channel, in [0, 1], rounded to four places.
+
+    Channels are in the order of `colour`. `sample` pictures, evenly spaced, are looked at; None is all of
+    them. The same source gives the same numbers. Raises `BadImage` where one of them cannot be decoded.
+    """
+    count = len(source)
+    if not count:
+        raise DataError("the source holds no pictures; there is nothing to measure")
+    chosen = np.unique(np.linspace(0, count - 1, min(sample or count, count)).round().astype(np.int64))
+    preprocess = Preprocess(colour=colour)
+    counts = np.zeros((preprocess.channels, 256), np.int64)
+    for pixels in _pixels(source, chosen, preprocess):
+        counts += np.stack([np.bincount(plane, minlength=256) for plane in pixels.T])
+    if colour == "bgr":
+        counts = counts[::-1]
+    return _statistics(counts)
+
+
+def default_preprocess(dataset: DataSet) -> Preprocess:
+    """Return the preprocess for training from scratch on a data set.
+
+    Pictures that all have one size keep it, with mean and deviation measured on the training pictures (the
+    test pictures where there are no others). Folders of photographs get ImageNet's: 224x224 out of 256.
+    """
+    source = dataset.train if dataset.train is not None else dataset.test
+    if source is None:
+        raise DataError(f"{dataset.name} holds no pictures; there is nothing to measure")
+    if source.size is None:
+        return IMAGENET
+    colour: Colour = "grey" if source.channels == 1 else "rgb"
+    mean, std = measure(source, colour=colour)
+    height, width = source.size
+    # Cutting the centre out of a square keeps it whole; another shape is only kept whole by squashing.
+    fit: Preprocess = Preprocess(size=source.size, colour=colour, mean=mean, std=std)
+    return fit if height == width else replace(fit, fit="squash")
+
+
+def _pixels(source: Source, chosen: Indices, preprocess: Preprocess) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield the pixels of the chosen pictures, a few at a time: (pixels, channels), RGB or grey."""
+    if isinstance(source, ArraySource) and source.channels == preprocess.channels:
+        for start in range(0, len(chosen), _TOGETHER):
+            yield source.pixels[chosen[start : start + _TOGETHER]].reshape(-1, source.channels)
+        return
+    for index in chosen:
+        yield np.asarray(source.image(int(index), preprocess)).reshape(-1, preprocess.channels)
+
+
+def _statistics(counts: npt.NDArray[np.int64]) -> Statistics:
+    values = np.arange(256) / 255
+    share = counts / counts.sum(axis=1, keepdims=True)
+    mean = share @ values
+    std = np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
+    return _rounded(mean), _rounded(np.maximum(std, SMALLEST_STD))
+
+
+def _rounded(numbers: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(number), 4) for number in numbers)

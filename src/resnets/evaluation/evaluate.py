@@ -1,0 +1,148 @@
+"""Evaluation: a model on labelled pictures, each counted once, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from resnets.data.dataset import DataSet
+from resnets.data.loader import Loader
+from resnets.data.open import open_data
+from resnets.data.source import Source
+from resnets.net.network import ResNet
+from resnets.spec.preprocess import Preprocess
+from resnets.weights.modelfile import Model
+
+Split = Literal["test", "train"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """How a model did. `confusion[t][p]` counts pictures of class t taken for class p; shares are in [0, 1]."""
+
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    top5_right: int
+    loss: float  # mean cross-entropy, in nats
+    skipped: tuple[tuple[str, str], ...]  # (picture, reason)
+
+    @property
+    def pictures(self) -> int:
+        """Number of pictures that were counted."""
+        return sum(map(sum, self.confusion))
+
+    @property
+    def right(self) -> int:
+        """Number of pictures whose first answer is right."""
+        return sum(row[index] for index, row in enumerate(self.confusion))
+
+    @property
+    def top1(self) -> float:
+        """Share of pictures whose first answer is right."""
+        return self.right / self.pictures
+
+    @property
+    def top5(self) -> float:
+        """Share of pictures with the right answer among the first five."""
+        return self.top5_right / self.pictures
+
+    def interval(self) -> tuple[float, float]:
+        """Return Wilson's 95 % interval of `top1`: what such a test set can tell."""
+        from scipy.stats import binomtest
+
+        low, high = binomtest(self.right, self.pictures).proportion_ci(method="wilson")
+        return float(low), float(high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-able values, with accuracy and number of pictures for each class."""
+        per_class = [
+            {"class": name, "pictures": sum(row), "top1": row[index] / sum(row) if sum(row) else None}
+            for index, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))
+        ]
+        return {
+            "pictures": self.pictures,
+            "top1": self.top1,
+            "top1_interval": list(self.interval()),
+            "top5": self.top5,
+            "loss": self.loss,
+            "per_class": per_class,
+            "confusion": [list(row) for row in self.confusion],
+            "skipped": [{"path": path, "error": reason} for path, reason in self.skipped],
+        }
+
+
+def evaluate(
+    model: Model, data: str | Path | DataSet, *, split: Split = "test", batch_size: int = 256, device: str = "cpu"
+) -> Report:
+    """Evaluate a model on one split of a data set, in float32.
+
+    Classes are matched by name: another order is mapped. Raises `ValueError` if the data's classes are not the
+    model's, if there is no such split, or if too many pictures cannot be read.
+    """
+    dataset = data if isinstance(data, DataSet) else open_data(data)
+    source = getattr(dataset, split)
+    if source is None:
+        raise ValueError(f"{dataset.name} has no {split} pictures; give --split {'train' if split == 'test' else 'test'}")
+    if model.card.architecture.classes_out is None:
+        raise ValueError(f"{model.card.architecture.name} has no head, so there are no classes to evaluate")
+    order = match_classes(model.card.classes, dataset.classes)
+    network = model.network.to(device)
+    return evaluate_network(
+        network, source, model.card.preprocess, classes=model.card.classes, order=order, batch_size=batch_size
+    )
+
+
+def match_classes(mine: tuple[str, ...], theirs: tuple[str, ...]) -> np.ndarray[Any, Any]:
+    """Return, for each class of the data, its place among the model's; raise `ValueError` if the sets differ."""
+    if set(mine) != set(theirs):
+        missing, extra = sorted(set(mine) - set(theirs)), sorted(set(theirs) - set(mine))
+        parts = [
+            f"{what} {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+            for what, names in (("the data lacks", missing), ("the model does not know", extra))
+            if names
+        ]
+        raise ValueError(f"the classes of data and model differ: {'; '.join(parts)}")
+    place = {name: index for index, name in enumerate(mine)}
+    return np.array([place[name] for name in theirs], dtype=np.int64)
+
+
+@torch.no_grad()
+def evaluate_network(
+    network: ResNet,
+    source: Source,
+    preprocess: Preprocess,
+    *,
+    classes: tuple[str, ...],
+    order: np.ndarray[Any, Any] | None = None,
+    batch_size: int = 256,
+) -> Report:
+    """Evaluate a network on a source whose label i means class `order[i]`; it is left in evaluation mode."""
+    network.eval()
+    parameter = next(network.parameters())
+    count = len(classes)
+    confusion = np.zeros((count, count), dtype=np.int64)
+    top5, loss = 0, 0.0
+    loader = Loader(source, preprocess, batch_size=batch_size, shuffle=False, drop_single=False)
+    places = torch.arange(count) if order is None else torch.from_numpy(order)
+    for batch in loader.epoch(0):
+        labels = places[batch.labels]
+        logits = network(batch.images.to(parameter.device)).float().cpu()
+        ranked = logits.topk(min(5, count)).indices
+        np.add.at(confusion, (labels.numpy(), ranked[:, 0].numpy()), 1)
+        top5 += int((ranked == labels[:, None]).any(1).sum())
+        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+    pictures = int(confusion.sum())
+    if not pictures:
+        raise ValueError("there is no picture to evaluate on")
+    return Report(
+        classes=classes,
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        top5_right=top5,
+        loss=loss / pictures,
+        skipped=tuple(loader.skipped),
+    )

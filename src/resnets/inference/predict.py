@@ -1,0 +1,94 @@
+"""Prediction: pictures in, classes and probabilities out, in order; a picture that cannot be read says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from resnets.data.decode import decode
+from resnets.data.errors import BadImage
+from resnets.data.transform import fit, normalise
+from resnets.spec.preprocess import FORMATS, Preprocess
+from resnets.weights.modelfile import Model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """The answer for one picture: its most probable classes, best first, or an error."""
+
+    path: str
+    top: tuple[tuple[str, float], ...] = ()  # (class, probability in [0, 1])
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `{"path", "class", "probability", "top"}`, or `{"path", "error"}`."""
+        if self.error is not None:
+            return {"path": self.path, "error": self.error}
+        name, probability = self.top[0]
+        ranked = [{"class": name, "probability": share} for name, share in self.top]
+        return {"path": self.path, "class": name, "probability": probability, "top": ranked}
+
+
+def predict(
+    model: Model, images: Iterable[str | Path], *, top: int = 5, batch_size: int = 32, device: str = "cpu"
+) -> Iterator[Prediction]:
+    """Yield a prediction for each picture, in order; folders stand for every picture below them.
+
+    Decoding, resizing and class names are the model's own. Memory is bounded by the batch, not by the number
+    of pictures. Raises `ValueError` for a network without a head; a bad picture is a record with its error.
+    """
+    card = model.card
+    if card.architecture.classes_out is None:
+        raise ValueError(f"{card.architecture.name} has no head, so it has no classes to predict")
+    if top < 1:
+        raise ValueError(f"top={top} is not possible; allowed: 1 to {len(card.classes)}")
+    network = model.network.to(device).eval()
+    temperature = card.calibration.get("temperature", 1.0)
+    paths = pictures(images, card.preprocess)
+    while chunk := list(islice(paths, batch_size)):
+        arrays = [_read(path, card.preprocess) for path in chunk]
+        good = [array for array in arrays if isinstance(array, np.ndarray)]
+        ranked = iter(())
+        if good:
+            batch = normalise(torch.from_numpy(np.stack(good)), card.preprocess).to(device)
+            with torch.no_grad():
+                probabilities = (network(batch).float() / temperature).softmax(1).cpu()
+            best = probabilities.topk(min(top, len(card.classes)))
+            ranked = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        for path, array in zip(chunk, arrays, strict=True):
+            if isinstance(array, BadImage):
+                yield Prediction(path=str(path), error=array.reason)
+            else:
+                indices, shares = next(ranked)
+                names = (card.classes[index] for index in indices)
+                yield Prediction(path=str(path), top=tuple(zip(names, shares, strict=True)))
+
+
+def pictures(images: Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:
+    """Yield the files that are meant: each file as given, and of a folder every picture below it, sorted.
+
+    Hidden files and folders are left out, and files whose ending is none of the model's formats.
+    """
+    endings = {ending for name in preprocess.formats for ending in FORMATS[name]}
+    for image in images:
+        path = Path(image)
+        if not path.is_dir():
+            yield path
+            continue
+        for found in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in found.relative_to(path).parts)
+            if not hidden and found.suffix.lower() in endings and found.is_file():
+                yield found
+
+
+def _read(path: Path, preprocess: Preprocess) -> np.ndarray[Any, Any] | BadImage:
+    try:
+        return fit(decode(path, preprocess), preprocess)
+    except BadImage as error:
+        return error

@@ -1,0 +1,1 @@
+"""The network: `relu(F(x) + shortcut(x))`, built from a Plan with PyTorch."""

@@ -1,0 +1,134 @@
+"""From a request to what a run needs: the network for this data, its preprocessing, the resolved recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnets.data.augment import AUGMENTATIONS
+from resnets.data.dataset import DataSet
+from resnets.data.loader import Loader
+from resnets.data.measure import default_preprocess
+from resnets.data.source import ArraySource, Source
+from resnets.data.split import split
+from resnets.net.adapt import with_classes
+from resnets.net.freeze import freeze
+from resnets.net.network import ResNet, build
+from resnets.spec.levels import check_input
+from resnets.spec.preprocess import Preprocess
+from resnets.training.precision import fastest
+from resnets.training.recipe import RECIPES, Recipe
+from resnets.weights.modelfile import load
+
+Say = Callable[[str], None]
+"""Takes one sentence for the person who is watching."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What a run trains on, with what, and how."""
+
+    train: Source
+    validation: Source | None
+    validation_name: str
+    preprocess: Preprocess
+    network: ResNet
+    start: str  # name of the row or path of the model file it began from
+
+
+def default_recipe(dataset: DataSet) -> str:
+    """Return the row that suits a data set: by name, else by what its pictures are."""
+    if dataset.name in RECIPES:
+        return dataset.name
+    if not isinstance(dataset.train, ArraySource):
+        return "finetune"
+    return "mnist" if dataset.train.channels == 1 else "cifar-he2015"
+
+
+def prepare(
+    dataset: DataSet, start: str, recipe: Recipe, *, size: tuple[int, int] | None, differences: dict[str, Any], say: Say
+) -> Parts:
+    """Choose pictures, preprocessing and network; every choice that was not asked for is said aloud.
+
+    `start` is a row's name or a model file. Raises `ValueError` where they do not fit each other.
+    """
+    if dataset.train is None:
+        raise ValueError(f"{dataset.name} has no training pictures")
+    train, validation, name = dataset.train, dataset.test, "test"
+    if recipe.held_out:
+        train, validation = split(train, recipe.held_out, recipe.seed)
+        name = "held out"
+    seeded = torch.Generator().manual_seed(recipe.seed)
+    if Path(start).suffix == ".safetensors" or Path(start).exists():
+        network, preprocess = _from_file(start, dataset, differences, seeded, say)
+    else:
+        preprocess = default_preprocess(dataset)
+        if "in_channels" not in differences:
+            differences = {**differences, "in_channels": preprocess.channels}
+        facts = {**differences, "num_classes": len(dataset.classes)}
+        network = build(start, zero_gamma=recipe.zero_gamma, seed=recipe.seed, **facts)
+    if size is not None:
+        preprocess = _at_size(preprocess, size)
+    if preprocess.channels != network.architecture.in_channels:
+        raise ValueError(
+            f"{start} takes {network.architecture.in_channels} channels and the pictures have "
+            f"{preprocess.channels}; leave in_channels out, or give in_channels={preprocess.channels}"
+        )
+    check_input(network.plan, preprocess.size)
+    if network.architecture.head == "none":
+        raise ValueError(f"{start} has no head to train a classifier with; add --set head=linear")
+    if recipe.freeze:
+        freeze(network, recipe.freeze)
+    return Parts(
+        train=train,
+        validation=validation,
+        validation_name=name,
+        preprocess=preprocess,
+        network=network,
+        start=start,
+    )
+
+
+def resolve_precision(parts: Parts, recipe: Recipe, device: torch.device, say: Say) -> Recipe:
+    """Return the recipe with `precision` decided: measured on one batch where it says auto."""
+    if recipe.precision != "auto":
+        return recipe
+    height, width = parts.preprocess.size
+    batch = torch.zeros(recipe.batch_size, parts.preprocess.channels, height, width)
+    chosen = fastest(parts.network.to(device), batch)
+    say(f"precision {chosen}: the faster of fp32 and bf16 for this network on this {device.type}")
+    return replace(recipe, precision=chosen)
+
+
+def loader(parts: Parts, recipe: Recipe) -> Loader:
+    """Return the training pictures as batches: shuffled, augmented, never a batch of one."""
+    return Loader(
+        parts.train,
+        parts.preprocess,
+        batch_size=recipe.batch_size,
+        augmentation=AUGMENTATIONS[recipe.augmentation],
+        seed=recipe.seed,
+        shuffle=True,
+    )
+
+
+def _at_size(preprocess: Preprocess, size: tuple[int, int]) -> Preprocess:
+    """Another size with the same margin: 256 before a crop to 224 becomes 73 before one to 64."""
+    resize = preprocess.resize and round(preprocess.resize * max(size) / max(preprocess.size))
+    return replace(preprocess, size=size, resize=resize)
+
+
+def _from_file(
+    start: str, dataset: DataSet, differences: dict[str, Any], generator: torch.Generator, say: Say
+) -> tuple[ResNet, Preprocess]:
+    if differences:
+        raise ValueError(f"{start} is a trained network; its facts ({', '.join(differences)}) cannot be changed")
+    model = load(start)
+    if model.card.classes == dataset.classes:
+        return model.network, model.card.preprocess
+    say(f"{start} knows {len(model.card.classes)} other classes: a new head for {len(dataset.classes)} is drawn")
+    return with_classes(model.network, len(dataset.classes), generator=generator), model.card.preprocess

@@ -1,0 +1,148 @@
+"""`train`: from pictures to a model file, with every choice written down beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnets.data.dataset import DataSet
+from resnets.data.open import open_data
+from resnets.evaluation.evaluate import Report, evaluate_network
+from resnets.page.plot import curves
+from resnets.spec.card import Card
+from resnets.training import checkpoint
+from resnets.training.loop import State, fit
+from resnets.training.optimizer import optimizer
+from resnets.training.precision import lay_out_network
+from resnets.training.prepare import Parts, Say, default_recipe, loader, prepare, resolve_precision
+from resnets.training.recipe import Recipe, recipe
+from resnets.training.run import RunFolder
+from resnets.training.watch import Watch
+from resnets.weights.modelfile import Model, save
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """What a run leaves: the model, where its file is, and its report on the test pictures, if there are any."""
+
+    model: Model
+    path: Path
+    report: Report | None
+    seconds: float  # of training, evaluation left aside
+
+
+def train(
+    data: str | Path | DataSet,
+    *,
+    model: str = "resnet50",
+    recipe_name: str | None = None,
+    out: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    facts: dict[str, Any] | None = None,
+    say: Say = lambda sentence: None,
+    watch: Watch | None = None,
+    **numbers: Any,
+) -> Trained:
+    """Train a network on labelled pictures and write `OUT/model.safetensors`, metrics, recipe and curves.
+
+    `model` is a row's name or a model file to start from; `facts` changes facts of the row; `numbers` are the
+    recipe's, such as `epochs=3`. With `resume` the run in `out` goes on from its newest checkpoint, with the
+    recipe it was started with, and ends as if it had never stopped.
+
+    Raises `ValueError` for a request whose parts do not fit, before anything is trained or written.
+    """
+    dataset = data if isinstance(data, DataSet) else open_data(data)
+    folder = RunFolder(Path(out or f"runs/{dataset.name}-{Path(model).stem}"))
+    folder.prepare(resume=resume)
+    if resume:
+        chosen, request = _resumed(folder, dataset)
+        model, size, facts = request["model"], request["size"] and tuple(request["size"]), request["facts"]
+    else:
+        row = recipe_name or default_recipe(dataset)
+        if recipe_name is None:
+            say(f"recipe {row}: the one that suits {dataset.name}; --recipe chooses another")
+        chosen = recipe(row, **numbers)
+    parts = prepare(dataset, model, chosen, size=size, differences=facts or {}, say=say)
+    target = torch.device(device)
+    if not resume:
+        chosen = resolve_precision(parts, chosen, target, say)
+        folder.write_recipe(_request(dataset, model, size, facts, chosen))
+    with torch.random.fork_rng():
+        state = _run(parts, chosen, target, folder, watch or Watch(), resume=resume)
+    return _finish(parts, chosen, dataset, folder, state)
+
+
+def _run(parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, watch: Watch, *, resume: bool) -> State:
+    batches = loader(parts, chosen)
+    network = lay_out_network(parts.network, chosen.precision, device)
+    per_epoch = batches.batches_per_epoch
+    state = State(
+        network=network,
+        optimizer=optimizer(network, chosen),
+        recipe=chosen,
+        device=device,
+        total=chosen.iterations or max(round(chosen.epochs * per_epoch), 1),
+    )
+    if resume:
+        progress = checkpoint.restore(folder.state, network, state.optimizer)
+        if progress:
+            state.epoch, state.step, state.seconds = progress.epoch, progress.step, progress.seconds
+        lay_out_network(network, chosen.precision, device)
+        folder.keep_lines_to(state.step)
+    watch.begin(state, parts, folder, per_epoch)
+    try:
+        fit(state, batches, watch)
+    finally:
+        watch.end(batches.skipped)
+    return state
+
+
+def _finish(parts: Parts, chosen: Recipe, dataset: DataSet, folder: RunFolder, state: State) -> Trained:
+    network = state.network.to(memory_format=torch.contiguous_format).cpu().eval()  # type: ignore[call-overload]
+    network.requires_grad_(True)
+    report = None
+    if dataset.test is not None:
+        report = evaluate_network(network, dataset.test, parts.preprocess, classes=dataset.classes)
+        folder.append({"step": state.step, "split": "test", "top1": report.top1, "loss": report.loss})
+    card = Card(
+        architecture=network.architecture,
+        classes=dataset.classes,
+        preprocess=parts.preprocess,
+        origin={
+            "started_from": parts.start,
+            "recipe": chosen.to_dict(),
+            "data": {"name": dataset.name, "sha256": dataset.fingerprint, "pictures": len(parts.train)},
+            "metrics": {} if report is None else {"test_top1": report.top1, "test_pictures": report.pictures},
+        },
+    )
+    model = Model(network, card)
+    save(model, folder.model)
+    curves(folder.lines(), folder.curves)
+    return Trained(model=model, path=folder.model, report=report, seconds=state.seconds)
+
+
+def _request(
+    dataset: DataSet, model: str, size: tuple[int, int] | None, facts: dict[str, Any] | None, chosen: Recipe
+) -> dict[str, Any]:
+    return {
+        "data": {"name": dataset.name, "sha256": dataset.fingerprint},
+        "model": model,
+        "facts": facts or {},
+        "size": size,
+        "recipe": chosen.to_dict(),
+    }
+
+
+def _resumed(folder: RunFolder, dataset: DataSet) -> tuple[Recipe, dict[str, Any]]:
+    request = folder.read_recipe()
+    if request["data"]["sha256"] != dataset.fingerprint:
+        raise ValueError(
+            f"{folder.path} was started on other pictures ({request['data']['name']}, "
+            f"sha256 {request['data']['sha256'][:12]}) than these ({dataset.fingerprint[:12]}); give the same data"
+        )
+    return Recipe.from_dict(request["recipe"]), request

@@ -1,0 +1,38 @@
+"""The other frameworks, loaded in the one order that works, and the table that `make agreement` ends with."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+# timm brings torchvision, which aborts the process when TensorFlow was there first: both register one LLVM option.
+import timm  # noqa: E402, F401
+import keras  # isort: skip  # noqa: E402
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Make Keras build in float64, for this test alone."""
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the largest relative error of each kind of comparison, as the tests recorded it."""
+    worst: dict[str, float] = defaultdict(float)
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for kind, error in report.user_properties:
+            worst[kind] = max(worst[kind], error)
+    if worst:
+        terminalreporter.section("largest relative errors")
+        for kind, error in sorted(worst.items()):
+            terminalreporter.line(f"{error:8.1e}  {kind}")
