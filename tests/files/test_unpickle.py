@@ -124,7 +124,7 @@ REFUSALS = [
     (b"N)R.", "calls what is not a name"),
     (b"N)b.", "sets the state of a NoneType"),
     (b"\x8a\x41" + b"\x01" * 65 + b".", "whole number of more than 64 bytes"),
-    (b"]2a.", "fills a list where there is none"),
+    (b"]2a.", "holds itself"),
     (b"]q\x00h\x00a.", "holds itself"),
     (b"N" + b"\x85" * 100 + b".", "more than 64 deep"),
     (b"(" * 100 + b".", "more than 64 deep"),

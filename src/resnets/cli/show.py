@@ -9,7 +9,7 @@ import typer
 
 from resnets.cli.options import Facts, Json, Size, parse_facts, parse_size
 from resnets.spec.describe import block_text, facts, text
-from resnets.spec.plan import Block, Plan
+from resnets.spec.plan import block_at
 from resnets.spec.resolve import plan
 from resnets.spec.variants import VARIANTS, architecture
 
@@ -30,20 +30,10 @@ def command(
     arch = architecture(name, **parse_facts(set_))
     network = plan(arch)
     if block is not None:
-        print(block_text(find_block(network, block)))
+        print(block_text(block_at(network, block)))
         return
     pixels = parse_size(size) or (arch.size, arch.size)
     print(json.dumps(facts(network, pixels), indent=2) if as_json else text(network, pixels))
-
-
-def find_block(network: Plan, where: str) -> Block:
-    """Return the block called "C2.1": the second of conv2_x. Raise `ValueError` listing what there is."""
-    level, _, number = where.partition(".")
-    for stage in network.stages:
-        if stage.level == level.upper() and number.isdigit() and int(number) < len(stage.blocks):
-            return stage.blocks[int(number)]
-    there = ", ".join(f"{stage.level}.0 to {stage.level}.{len(stage.blocks) - 1}" for stage in network.stages)
-    raise ValueError(f"{network.architecture.name} has no block {where!r}; allowed: {there}")
 
 
 def _list(as_json: bool) -> None:

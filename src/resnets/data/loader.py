@@ -42,7 +42,8 @@ class Loader:
 
     A picture that cannot be decoded is left out, never replaced, and named once in `skipped`. When more than
     `bad_limit` of the source is bad, `TooManyBadImages` is raised. One bad picture is always tolerated,
-    unless `bad_limit` is 0 or nothing else is left. With `drop_single` no batch of one is made: it joins another.
+    unless `bad_limit` is 0 or nothing else is left. With `drop_single` no batch of one is made: a single
+    picture joins another batch.
     """
 
     def __init__(

@@ -204,3 +204,13 @@ def layer_tensors(layer: Conv | Norm | Linear) -> dict[str, tuple[int, ...]]:
             tensors = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (layer.channels,))
             tensors["num_batches_tracked"] = ()
     return {f"{layer.name}.{key}": shape for key, shape in tensors.items()}
+
+
+def block_at(network: Plan, where: str) -> Block:
+    """Return the block called "C2.1", the second of conv2_x; raise `ValueError` listing what there is."""
+    level, _, number = where.partition(".")
+    for stage in network.stages:
+        if stage.level == level.upper() and number.isdigit() and int(number) < len(stage.blocks):
+            return stage.blocks[int(number)]
+    there = ", ".join(f"{stage.level}.0 to {stage.level}.{len(stage.blocks) - 1}" for stage in network.stages)
+    raise ValueError(f"{network.architecture.name} has no block {where!r}; allowed: {there}")
