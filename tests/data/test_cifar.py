@@ -86,9 +86,7 @@ def test_a_batch_that_is_not_what_it_should_be_is_refused(
 
 def test_a_batch_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     write_cifar100(tmp_path, extra=Path("x"))
-    with pytest.raises(
-        FileError, match=r"names 'pathlib\S* \w*Path', which is not allowed; nothing of it was run"
-    ):
+    with pytest.raises(FileError, match=r"names 'pathlib\S* \w*Path', which is not allowed"):
         open_data(tmp_path)
 
 

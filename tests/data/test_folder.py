@@ -28,7 +28,7 @@ def test_real_photographs_in_train_and_val_are_read(shared_data: Path) -> None:
     assert trash.train is not None and trash.test is not None
     assert np.bincount(trash.train.labels).tolist() == [45] * 6
     assert np.bincount(trash.test.labels).tolist() == [15] * 6
-    assert trash.test.image(0).size == (512, 384)
+    assert trash.test.image(0).size == (384, 512)
     assert trash.notes == ()
 
 
@@ -101,7 +101,7 @@ REFUSALS = [
     (["1.jpg", "2.jpg"], "{} holds 2 pictures and 0 class folders; expected two or more"),
     (
         ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/c/1.jpg"],
-        "the test classes are not the training classes: {}/test lacks b and has c, which the training folder lacks",
+        "not the training classes: {}/test lacks b and has c, which the training folder lacks",
     ),
     (["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"], "class 1 has one picture, and a split needs two of each class"),
     (["notes.txt"], "holds nothing that is known as data; give one of:\n  digits"),

@@ -22,12 +22,12 @@ def idx(array: np.ndarray, code: int = 8) -> bytes:
 
 
 def write_set(
-    folder: Path, prefixes: tuple[str, str] = ("train", "t10k"), dot: str = "-", largest: int = 9
+    folder: Path, prefixes: tuple[str, str] = ("train", "t10k"), dot: str = "-", top: int = 9
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for prefix, count in zip(prefixes, (12, 5), strict=True):
         images = np.arange(count * 6, dtype=np.uint8).reshape(count, 2, 3)
-        labels = (np.arange(count) % largest + 1).astype(np.uint8)
+        labels = (np.arange(count) % top + 1).astype(np.uint8)
         (folder / f"{prefix}-images{dot}idx3-ubyte").write_bytes(idx(images))
         (folder / f"{prefix}-labels{dot}idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
 
@@ -67,7 +67,7 @@ def test_every_spelling_of_the_names_is_read(tmp_path: Path, prefixes: tuple[str
 
 
 def test_classes_go_up_to_the_largest_label(tmp_path: Path) -> None:
-    write_set(tmp_path, largest=11)
+    write_set(tmp_path, top=11)
     assert read_idx(tmp_path).classes == tuple(map(str, range(12)))
 
 
@@ -126,7 +126,7 @@ def test_a_gzip_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
 def test_images_and_labels_of_different_sets_are_refused(tmp_path: Path) -> None:
     write_set(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(4, np.uint8))))
-    with pytest.raises(DataError, match="has 5 images and .* has 4 labels; they are not of one set"):
+    with pytest.raises(DataError, match=r"has 5 images and .* has 4 labels; they are not of one set"):
         open_data(tmp_path)
 
 

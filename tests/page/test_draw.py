@@ -105,8 +105,13 @@ def test_sizes_follow_the_input() -> None:
         "32×32",
     ]
     assert words(network_scene(network("resnet18"), (225, 97)), "size")[0] == "113×49"
+
+
+def test_an_input_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="too small for resnet18"):
         draw_network(network("resnet18"), (8, 8))
+    with pytest.raises(ValueError, match="resnet34_note002 flattens its last map"):
+        draw_network(network("resnet34_note002"), (224, 224))
 
 
 def test_networks_of_unlike_sizes_have_a_label_each() -> None:
@@ -135,7 +140,7 @@ def test_a_preactivation_network_ends_with_its_norm() -> None:
 def test_gates_and_groups_are_named() -> None:
     scene = network_scene(network("seresnext50_32x4d"))
     assert words(scene, "gate") == ["SE gate, r=16"] * 16
-    assert "C=32: in 32 groups" in [text.words for text in scene.texts()]
+    assert "C=32: convolution in 32 groups" in [text.words for text in scene.texts()]
 
 
 def test_a_basic_block_is_the_papers_figure_2() -> None:

@@ -20,9 +20,12 @@ def command(
     name: Annotated[str, typer.Argument(help="A network.")],
     out: Annotated[Path | None, typer.Option("--out", help="The SVG file; default: NAME.svg.")] = None,
     block: Annotated[
-        str | None, typer.Option("--block", metavar="STAGE.BLOCK", help="One block, such as C2.1, with its sums.")
+        str | None,
+        typer.Option("--block", metavar="STAGE.BLOCK", help="One block, such as C2.1, with its sums."),
     ] = None,
-    beside: Annotated[str | None, typer.Option("--beside", help="A second network, drawn at its side.")] = None,
+    beside: Annotated[
+        str | None, typer.Option("--beside", help="A second network, drawn at its side.")
+    ] = None,
     size: Size = None,
     set_: Facts = None,
 ) -> None:

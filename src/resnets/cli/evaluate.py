@@ -12,7 +12,9 @@ from resnets.cli.options import Device, Json, Threads, set_threads
 
 def command(
     model: Annotated[str, typer.Argument(help="A model file.")],
-    data: Annotated[str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")],
+    data: Annotated[
+        str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")
+    ],
     split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
     as_json: Json = False,
@@ -31,7 +33,9 @@ def command(
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         low, high = report.interval()
-        print(f"top-1     {report.top1:.2%}  ({low:.2%} to {high:.2%} at 95 %; {report.right:,} of {report.pictures:,})")
+        print(
+            f"top-1     {report.top1:.2%}  ({low:.2%} to {high:.2%} at 95 %; {report.right:,} of {report.pictures:,})"
+        )
         if len(report.classes) > 5:
             print(f"top-5     {report.top5:.2%}")
         print(f"loss      {report.loss:.4f}")

@@ -37,6 +37,8 @@ def command(
             ranked = ", ".join(f"{name} {share:.1%}" for name, share in prediction.top)
             print(f"{prediction.path}  {ranked}")
     if not count:
-        raise ValueError(f"there is no picture in {', '.join(map(str, images))} of a format that this model reads")
+        raise ValueError(
+            f"there is no picture in {', '.join(map(str, images))} of a format that this model reads"
+        )
     if bad:
         raise typer.Exit(3)

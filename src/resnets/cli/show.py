@@ -18,7 +18,8 @@ def command(
     name: Annotated[str | None, typer.Argument(help="A network; none lists them all.")] = None,
     size: Size = None,
     block: Annotated[
-        str | None, typer.Option("--block", metavar="STAGE.BLOCK", help="One block with its sums, such as C2.1.")
+        str | None,
+        typer.Option("--block", metavar="STAGE.BLOCK", help="One block with its sums, such as C2.1."),
     ] = None,
     set_: Facts = None,
     as_json: Json = False,

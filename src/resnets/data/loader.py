@@ -158,14 +158,23 @@ class Loader:
 def _without_singles(
     parts: Iterator[tuple[Tensor, Tensor]], drop_single: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Join a batch that bad pictures have left with one to its neighbour, so that no batch has one."""
-    held: tuple[Tensor, Tensor] | None = None
+    """Join a batch that bad pictures have left with one to the next, or to the one before where it is last."""
+    ready: tuple[Tensor, Tensor] | None = None
+    single: tuple[Tensor, Tensor] | None = None
     for part in parts:
-        if held is not None and drop_single and 1 in (len(held[0]), len(part[0])):
-            held = torch.cat([held[0], part[0]]), torch.cat([held[1], part[1]])
+        whole = part if single is None else _joined(single, part)
+        single = None
+        if drop_single and len(whole[0]) == 1:
+            single = whole
             continue
-        if held is not None:
-            yield held
-        held = part
-    if held is not None:
-        yield held
+        if ready is not None:
+            yield ready
+        ready = whole
+    if single is not None:
+        ready = single if ready is None else _joined(ready, single)
+    if ready is not None:
+        yield ready
+
+
+def _joined(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 
 from resnets.data.colour import to_channels
@@ -24,7 +25,7 @@ def in_memory(source: Source, preprocess: Preprocess, workers: int) -> torch.Ten
     if not isinstance(source, ArraySource):
         return None
     if is_identity(source.size, preprocess):
-        pixels = torch.tensor(source.pixels).permute(0, 3, 1, 2).contiguous()
+        pixels = torch.from_numpy(np.array(source.pixels.transpose(0, 3, 1, 2), order="C"))
         return to_channels(pixels, 1) if preprocess.channels == 1 else pixels
     height, width = preprocess.size
     if len(source) * preprocess.channels * height * width > MAX_BYTES:

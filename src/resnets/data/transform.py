@@ -44,7 +44,7 @@ def fit(image: Image.Image, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
         bars.paste(_resize(image, inner, preprocess), ((width - inner[0]) // 2, (height - inner[1]) // 2))
         image = bars
     pixels = np.asarray(image)
-    return np.ascontiguousarray(pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+    return np.array(pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C")
 
 
 def is_identity(size: tuple[int, int], preprocess: Preprocess) -> bool:

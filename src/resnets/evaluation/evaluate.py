@@ -77,7 +77,12 @@ class Report:
 
 
 def evaluate(
-    model: Model, data: str | Path | DataSet, *, split: Split = "test", batch_size: int = 256, device: str = "cpu"
+    model: Model,
+    data: str | Path | DataSet,
+    *,
+    split: Split = "test",
+    batch_size: int = 256,
+    device: str = "cpu",
 ) -> Report:
     """Evaluate a model on one split of a data set, in float32.
 
@@ -87,7 +92,9 @@ def evaluate(
     dataset = data if isinstance(data, DataSet) else open_data(data)
     source = getattr(dataset, split)
     if source is None:
-        raise ValueError(f"{dataset.name} has no {split} pictures; give --split {'train' if split == 'test' else 'test'}")
+        raise ValueError(
+            f"{dataset.name} has no {split} pictures; give --split {'train' if split == 'test' else 'test'}"
+        )
     if model.card.architecture.classes_out is None:
         raise ValueError(f"{model.card.architecture.name} has no head, so there are no classes to evaluate")
     order = match_classes(model.card.classes, dataset.classes)

@@ -54,7 +54,7 @@ def predict(
     while chunk := list(islice(paths, batch_size)):
         arrays = [_read(path, card.preprocess) for path in chunk]
         good = [array for array in arrays if isinstance(array, np.ndarray)]
-        ranked = iter(())
+        ranked: Iterator[tuple[list[int], list[float]]] = iter(())
         if good:
             batch = normalise(torch.from_numpy(np.stack(good)), card.preprocess).to(device)
             with torch.no_grad():

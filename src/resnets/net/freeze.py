@@ -31,6 +31,8 @@ def freeze(network: ResNet, up_to: str) -> None:
             f"up_to={up_to!r} is no level of {network.architecture.name}; allowed: {', '.join(names)}"
         )
     parts = [network.stem, *list(network.stages)[: names.index(up_to)]]
+    if up_to == names[-1] and network.norm is not None:
+        parts.append(network.norm)  # the last level of a pre-activation network comes after it
     for part in parts:
         part.requires_grad_(False)
         batch_norm_mode(part, trained=False, batch_statistics=False, update_statistics=False)

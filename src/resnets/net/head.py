@@ -8,7 +8,7 @@ from resnets.spec.plan import HeadPlan
 
 
 class Head(nn.Module):
-    """Global average pool (or a flattened 1x1 map), maybe dropout, hidden layer, ReLU and dropout, then linear."""
+    """Average pool or a flattened 1x1 map; dropout, hidden layer, ReLU and dropout if `mlp`; then linear."""
 
     def __init__(self, spec: HeadPlan) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Head(nn.Module):
         self.linear = nn.Linear(spec.linear.in_features, spec.linear.out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, num_classes) logits; raises `ValueError` if it must flatten another map than 1x1."""
+        """(N, C, H, W) -> (N, num_classes) logits; raises `ValueError` if it flattens more than 1x1."""
         if self.flattens and x.shape[-2:] != (1, 1):
             raise ValueError(
                 f"this head flattens a 1x1 map and was given {x.shape[-2]}x{x.shape[-1]}; "

@@ -18,7 +18,8 @@ def initialise(
 
     Convolutions: normal with standard deviation sqrt(2 / fan_out), fan_out = out_channels * kernel^2.
     Linear layers: uniform within 1 / sqrt(fan_in), weight and bias, as torch's own.
-    `zero_gamma`: the last norm of every branch starts at 0; only where a norm ends the branch (not in v2).
+    `zero_gamma`: the last norm of every branch starts at 0, where a norm ends the branch (not in v2) and a
+    shortcut goes round it (through a plain network nothing would pass, nor learn).
     """
     for module in network.modules():
         match module:
@@ -36,6 +37,6 @@ def initialise(
                 module.reset_parameters()
     if zero_gamma:
         for module in network.modules():
-            if isinstance(module, ResidualBlock):
+            if isinstance(module, ResidualBlock) and module.shortcut is not None:
                 last = [layer for layer in module.branch if isinstance(layer, BatchNorm)][-1]
                 nn.init.zeros_(last.weight)

@@ -20,7 +20,7 @@ from resnets.spec.variants import architecture
 
 
 class ResNet(nn.Module):
-    """A residual or plain network: `forward` gives logits, or without a head the last map; `levels` the maps."""
+    """A residual or plain network. `forward` gives logits, or the last map if headless; `levels` the maps."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from math import ceil, prod
 
 from resnets.page.colours import QUIET
 from resnets.page.labels import SHORTCUTS, block_kind
@@ -50,8 +50,8 @@ def block_scene(block: Block, *, title: str | None = None, counts: bool = False)
     bottom = max(item.bounds.bottom for item in items) + 22
     items += _caption(block, bottom, counts=counts)
     return Scene(
-        width=max(item.bounds.right for item in items) + MARGIN,
-        height=max(item.bounds.bottom for item in items) + MARGIN / 2,
+        width=ceil(max(item.bounds.right for item in items) + MARGIN),
+        height=ceil(max(item.bounds.bottom for item in items) + MARGIN / 2),
         title=name,
         description=_sentence(block),
         items=tuple(items),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Literal
 
 from resnets.page.colours import BAND, QUIET, stage_tint
@@ -72,8 +73,8 @@ def network_scene(
     body, bottom = _body(columns, sizes, max(text.bounds.bottom for text in heads) + 2, right)
     items = (*body, *heads, *legend(sections, MARGIN, bottom + LEGEND_GAP))
     return Scene(
-        width=right + MARGIN,
-        height=max(item.bounds.bottom for item in items) + MARGIN / 2,
+        width=ceil(right + MARGIN),
+        height=ceil(max(item.bounds.bottom for item in items) + MARGIN / 2),
         title=" beside ".join(n.architecture.name for n in networks),
         description=" ".join(sentences(n, pixels) for n, pixels in zip(networks, inputs, strict=True)),
         items=items,

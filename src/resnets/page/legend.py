@@ -28,6 +28,6 @@ def legend(sections: Iterable[Section], left: float, top: float) -> Iterator[Ite
         y += ROW
     groups = {cell.groups for group in blocks for cell in group.cells if cell.groups > 1}
     for count in sorted(groups):
-        words = f"C={count}: in {count} groups"
+        words = f"C={count}: convolution in {count} groups"
         yield Text(x=left + SAMPLE + 10, y=y, words=words, size=12, anchor="start", colour=QUIET)
         y += ROW

@@ -50,7 +50,13 @@ def default_recipe(dataset: DataSet) -> str:
 
 
 def prepare(
-    dataset: DataSet, start: str, recipe: Recipe, *, size: tuple[int, int] | None, differences: dict[str, Any], say: Say
+    dataset: DataSet,
+    start: str,
+    recipe: Recipe,
+    *,
+    size: tuple[int, int] | None,
+    differences: dict[str, Any],
+    say: Say,
 ) -> Parts:
     """Choose pictures, preprocessing and network; every choice that was not asked for is said aloud.
 
@@ -126,9 +132,13 @@ def _from_file(
     start: str, dataset: DataSet, differences: dict[str, Any], generator: torch.Generator, say: Say
 ) -> tuple[ResNet, Preprocess]:
     if differences:
-        raise ValueError(f"{start} is a trained network; its facts ({', '.join(differences)}) cannot be changed")
+        raise ValueError(
+            f"{start} is a trained network; its facts ({', '.join(differences)}) cannot be changed"
+        )
     model = load(start)
     if model.card.classes == dataset.classes:
         return model.network, model.card.preprocess
-    say(f"{start} knows {len(model.card.classes)} other classes: a new head for {len(dataset.classes)} is drawn")
+    say(
+        f"{start} knows {len(model.card.classes)} other classes: a new head for {len(dataset.classes)} is drawn"
+    )
     return with_classes(model.network, len(dataset.classes), generator=generator), model.card.preprocess

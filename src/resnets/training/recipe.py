@@ -54,7 +54,9 @@ class Recipe:
             value = getattr(self, field)
             if value is not None and not least <= value <= most:
                 _refuse(field, value, f"{least:g} to {most:g}")
-        if any(not 0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(self.milestones):
+        if any(not 0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(
+            self.milestones
+        ):
             _refuse("milestones", self.milestones, "rising shares of the run, between 0 and 1")
         if self.augmentation not in AUGMENTATIONS:
             _refuse("augmentation", self.augmentation, "one of " + ", ".join(AUGMENTATIONS))

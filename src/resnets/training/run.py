@@ -44,7 +44,9 @@ class RunFolder:
     def prepare(self, *, resume: bool) -> None:
         """Make the folder; raise `ValueError` if a run is there that would be lost, or none that could go on."""
         if resume and not self.recipe.exists():
-            raise ValueError(f"{self.path} holds no run to resume (no recipe.json); leave out --resume to start one")
+            raise ValueError(
+                f"{self.path} holds no run to resume (no recipe.json); leave out --resume to start one"
+            )
         if not resume and self.recipe.exists():
             raise ValueError(
                 f"{self.path} already holds a run; give another --out, or --resume to go on with that one"

@@ -77,7 +77,9 @@ def train(
     return _finish(parts, chosen, dataset, folder, state)
 
 
-def _run(parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, watch: Watch, *, resume: bool) -> State:
+def _run(
+    parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, watch: Watch, *, resume: bool
+) -> State:
     batches = loader(parts, chosen)
     network = lay_out_network(parts.network, chosen.precision, device)
     per_epoch = batches.batches_per_epoch

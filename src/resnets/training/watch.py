@@ -1,4 +1,4 @@
-"""Watching a run: a progress bar, an evaluation now and then, a line of metrics, and a checkpoint each epoch."""
+"""Watching a run: a progress bar, evaluations, a line of metrics for each, and a checkpoint each epoch."""
 
 from __future__ import annotations
 
@@ -63,7 +63,11 @@ class Watch:
                 state.network, self._parts.validation, self._parts.preprocess, classes=self._classes
             )
             state.network.train()
-            line |= {"split": self._parts.validation_name, "top1": report.top1, "validation_loss": report.loss}
+            line |= {
+                "split": self._parts.validation_name,
+                "top1": report.top1,
+                "validation_loss": report.loss,
+            }
         self._folder.append(line)
         if self.show:
             held = f"  {line['split']} {line['top1']:.2%}" if "top1" in line else ""

@@ -69,16 +69,20 @@ def load(path: str | Path) -> Model:
 def _open(path: Path) -> tuple[Card, dict[str, tuple[int, ...]]]:
     """The card and the shape of every tensor, from the header alone."""
     if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a model file; a training run keeps its own in model.safetensors")
+        raise ValueError(
+            f"{path} is a folder, not a model file; a training run keeps its own in model.safetensors"
+        )
     if not path.exists():
-        raise FileNotFoundError(f"no file {path}; `resnets train DATA --out DIR` writes DIR/model.safetensors")
+        raise FileNotFoundError(
+            f"no file {path}; `resnets train DATA --out DIR` writes DIR/model.safetensors"
+        )
     header = _header(path)
     metadata = header.pop("__metadata__", {})
     if CARD_KEY not in metadata:
         some = ", ".join(sorted(header)[:3])
         raise ValueError(
-            f"{path} is a safetensors file of {len(header)} tensors ({some}, ...) but no resnets model: it carries "
-            "no card with architecture, classes and preprocessing"
+            f"{path} is a safetensors file of {len(header)} tensors ({some}, ...) but no resnets model: it "
+            "carries no card with architecture, classes and preprocessing"
         )
     try:
         card = Card.from_json(metadata[CARD_KEY])
@@ -86,7 +90,9 @@ def _open(path: Path) -> tuple[Card, dict[str, tuple[int, ...]]]:
         raise ValueError(f"{path} is no model that can be trusted: {error}") from None
     # Checked before the plan is made: a card may claim any number of blocks, a file pays for each tensor.
     if sum(card.architecture.blocks) > len(header):
-        raise ValueError(f"{path}: its card speaks of {sum(card.architecture.blocks)} blocks, its tensors are {len(header)}")
+        raise ValueError(
+            f"{path}: its card speaks of {sum(card.architecture.blocks)} blocks and it has {len(header)} tensors"
+        )
     wrong = sorted({entry["dtype"] for entry in header.values()} - set(DTYPES))
     if wrong:
         raise ValueError(f"{path} stores {', '.join(wrong)}; a model file stores {' and '.join(DTYPES)}")
@@ -107,7 +113,9 @@ def _header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _refuse_other_tensors(path: Path, wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
+def _refuse_other_tensors(
+    path: Path, wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
+) -> None:
     missing = [name for name in wanted if name not in found]
     extra = [name for name in found if name not in wanted]
     other = [name for name in wanted if name in found and wanted[name] != found[name]]
