@@ -131,19 +131,13 @@ def report(known: dict[str, Any]) -> None:
     for kind in ("resnet34", "resnet50"):
         ends = [curve[-1][1] for curve in curves[kind]]
         if ends:
-            print(
-                f"{kind}: {mean(ends):.3%} mean of {len(ends)} seeds ({', '.join(f'{e:.2%}' for e in ends)})"
-            )
+            print(f"{kind}: {mean(ends):.3%} mean of {len(ends)} seeds ({', '.join(f'{e:.2%}' for e in ends)})")
     for target in TARGETS:
         times = {k: [reached(curve, target) for curve in curves[k]] for k in ("resnet34", "peer")}
         told = {k: [f"{t:.0f}" if t else "not reached" for t in v] for k, v in times.items()}
-        print(
-            f"seconds to {target:.0%}: ours {', '.join(told['resnet34'])}; notes' recipe {', '.join(told['peer'])}"
-        )
+        print(f"seconds to {target:.0%}: ours {', '.join(told['resnet34'])}; notes' recipe {', '.join(told['peer'])}")
         if all(v and all(v) for v in times.values()):
-            print(
-                f"  ratio of medians, notes' over ours: {median(times['peer']) / median(times['resnet34']):.1f}"
-            )
+            print(f"  ratio of medians, notes' over ours: {median(times['peer']) / median(times['resnet34']):.1f}")
 
 
 if __name__ == "__main__":

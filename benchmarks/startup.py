@@ -12,11 +12,12 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from statistics import median
 
 from machine import machine
 
-OURS = [sys.executable, "-m", "resnets", "show", "resnet50"]
+OURS = [str(Path(sys.executable).with_name("resnets")), "show", "resnet50"]
 PEER = [sys.executable, "-c", "import torchvision"]
 
 

@@ -56,7 +56,9 @@ def uniform(name: str, shape: tuple[int, ...], low: float, high: float, *, seed:
 
 def random_weights(network: Plan, *, seed: int = SEED) -> Outputs:
     """Return every parameter and statistic of a network by name, biases and statistics far from 0 and 1."""
-    shares = {block.branch[-1].conv.name: LAST / len(stage.blocks) for stage in network.stages for block in stage.blocks}
+    shares = {
+        block.branch[-1].conv.name: LAST / len(stage.blocks) for stage in network.stages for block in stage.blocks
+    }
     numbers: Outputs = {}
     for layer in network.layers():
         for name, shape in layer_tensors(layer).items():

@@ -1,10 +1,10 @@
 """Our side of a comparison, and the comparison itself."""
 
 import torch
+from tests.goldens import Array, Outputs, cotangents, outputs_of, relative_error
+from torch import Tensor
 
 from resnets.net.network import ResNet
-from tests.agreement.timm_side import differentiate
-from tests.goldens import Array, Outputs, outputs_of, relative_error
 
 
 def our_outputs(network: ResNet, x: Array) -> Outputs:
@@ -26,6 +26,12 @@ def our_gradients(network: ResNet, x: Array) -> Outputs:
     return slopes
 
 
+def differentiate(maps: dict[str, Tensor]) -> None:
+    """Backpropagate the sum of all outputs, each multiplied by its cotangent."""
+    weights = cotangents({name: map_.detach().numpy() for name, map_ in maps.items()})
+    torch.stack([(map_ * torch.from_numpy(weights[name])).sum() for name, map_ in maps.items()]).sum().backward()
+
+
 def assert_equal(ours: Outputs, theirs: Outputs, tolerance: float) -> float:
     """Assert that both have the same maps within a relative tolerance, and return the largest relative error."""
     assert set(ours) == set(theirs)
@@ -34,5 +40,5 @@ def assert_equal(ours: Outputs, theirs: Outputs, tolerance: float) -> float:
     return max(errors.values())
 
 
-def _pixels(network: ResNet, x: Array) -> torch.Tensor:
+def _pixels(network: ResNet, x: Array) -> Tensor:
     return torch.from_numpy(x).to(next(network.parameters()).dtype)

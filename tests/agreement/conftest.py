@@ -11,8 +11,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 # timm brings torchvision, which aborts the process when TensorFlow was there first: both register one LLVM option.
-import timm  # noqa: E402, F401
-import keras  # isort: skip  # noqa: E402
+import timm  # noqa: F401
+
+import keras  # isort: skip
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
+from tests.goldens import Array, Outputs, cotangents
 
 from resnets.spec.plan import Conv, Linear, Norm, Plan, layer_tensors
-from tests.goldens import Array, Outputs, cotangents
 
 KIND = {Conv: keras.layers.Conv2D, Norm: keras.layers.BatchNormalization, Linear: keras.layers.Dense}
 SLOTS = {
@@ -47,9 +47,7 @@ class KerasSide:
         }
 
 
-def carry(
-    model: keras.Model, network: Plan, numbers: Outputs, layer_name: Callable[[str], str] = str
-) -> KerasSide:
+def carry(model: keras.Model, network: Plan, numbers: Outputs, layer_name: Callable[[str], str] = str) -> KerasSide:
     """Put every number of ours into the layer that `layer_name` gives, and check that none is left on either side."""
     variables: dict[str, keras.Variable] = {}
     left = {variable.path for variable in model.weights}

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from types import ModuleType
 
 import keras
-
+import numpy as np
+import torch
 from tests.agreement import keras_graphs, keras_side
 
 Size = tuple[int, int]
@@ -102,6 +103,6 @@ TIMM_FAMILIES = {
 WITHOUT_GOLDEN = TIMM_FAMILIES["timm, as torchvision"]  # `make test` has torchvision itself for these
 
 
-def versions(*names: str) -> dict[str, str]:
-    """Return the installed versions of the packages that a reference stands on."""
-    return {name: version(name) for name in names}
+def versions(*modules: ModuleType) -> dict[str, str]:
+    """Return the versions of what a golden stands on, ours included."""
+    return {module.__name__: module.__version__ for module in (*modules, torch, np)}

@@ -4,17 +4,19 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import keras
 import pytest
+import tensorflow
 import torch
-
-from resnets.net.freeze import train_bn
-from resnets.net.network import ResNet
-from resnets.spec.variants import architecture
 from tests.agreement import keras_graphs
 from tests.agreement.compare import assert_equal, our_gradients, our_outputs
 from tests.agreement.keras_side import KerasSide, carry
 from tests.agreement.rows import KERAS_ROWS, KerasRow, Size, versions
 from tests.goldens import network_of, picture, random_weights, write_golden
+
+from resnets.net.freeze import train_bn
+from resnets.net.network import ResNet
+from resnets.spec.variants import architecture
 
 Record = Callable[[str, object], None]
 ROWS = {row.name: row for row in KERAS_ROWS}
@@ -46,7 +48,7 @@ def test_levels_logits_and_gradients_equal_keras_in_float64(
     outputs = theirs.outputs(x)
     error = assert_equal(our_outputs(ours, x), outputs, FLOAT64)
     record_property(f"{row.family}: levels and logits, float64", error)
-    write_golden(row.name, row.reference, versions("keras", "tensorflow-cpu", "numpy"), x.shape, outputs)
+    write_golden(row.name, row.reference, versions(keras, tensorflow), x.shape, outputs)
     error = assert_equal(our_gradients(ours, x), theirs.gradients(x), FLOAT64)
     record_property(f"{row.family}: gradients, float64", error)
 

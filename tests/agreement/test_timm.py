@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-
-from resnets.net.network import ResNet
-from resnets.spec.variants import architecture
+import timm
 from tests.agreement.compare import assert_equal, our_gradients, our_outputs
 from tests.agreement.rows import GOLDEN_SIZE, SIZES, TIMM_FAMILIES, WITHOUT_GOLDEN, Size, versions
 from tests.agreement.timm_side import TimmSide, carry
 from tests.goldens import network_of, picture, random_weights, write_golden
+
+from resnets.net.network import ResNet
+from resnets.spec.variants import architecture
 
 Record = Callable[[str, object], None]
 Pair = tuple[str, TimmSide, ResNet]
@@ -45,4 +46,4 @@ def test_the_golden_is_what_timm_computes(both: Pair) -> None:
     assert_equal(our_outputs(ours, x), outputs, TOLERANCE)
     if name not in WITHOUT_GOLDEN:
         reference = f"timm.create_model({name!r})"
-        write_golden(name, reference, versions("timm", "torch", "numpy"), x.shape, outputs)
+        write_golden(name, reference, versions(timm), x.shape, outputs)

@@ -5,10 +5,11 @@ from typing import Any
 
 import timm
 import torch
+from tests.agreement.compare import differentiate
+from tests.goldens import Array, Outputs
 from torch import Tensor, nn
 
 from resnets.spec.plan import Plan
-from tests.goldens import Array, Outputs, cotangents
 
 RESNET_LEVELS = {"conv1": "act1", "C1": "maxpool"} | {f"C{k}": f"layer{k - 1}" for k in (2, 3, 4, 5)}
 RESNETV2_LEVELS = {"conv1": "stem.conv", "C1": "stem.pool"} | {f"C{k}": f"stages.{k - 2}" for k in (2, 3, 4)}
@@ -77,12 +78,6 @@ def carry(name: str, network: Plan, numbers: Outputs) -> TimmSide:
     return TimmSide(theirs, RESNETV2_LEVELS if v2 else RESNET_LEVELS, names)
 
 
-def differentiate(maps: dict[str, Tensor]) -> None:
-    """Backpropagate the sum of all outputs, each multiplied by its cotangent."""
-    weights = cotangents({name: map_.detach().numpy() for name, map_ in maps.items()})
-    torch.stack([(map_ * torch.from_numpy(weights[name])).sum() for name, map_ in maps.items()]).sum().backward()
-
-
 DEEP_STEM = {"conv1": "conv1.0", "norm1": "conv1.1", "conv2": "conv1.3", "norm2": "conv1.4", "conv3": "conv1.6"}
 
 
@@ -125,5 +120,5 @@ def _resnetv2_name(name: str, network: Plan) -> str:
 
 
 def _ours(slope: Tensor, name: str) -> Tensor:
-    """timm's v2 classifies with a 1x1 convolution; ours with a linear layer."""
+    """Timm's v2 classifies with a 1x1 convolution; ours with a linear layer."""
     return slope.flatten(1) if name == "head.linear.weight" else slope

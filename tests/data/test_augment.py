@@ -112,9 +112,7 @@ def test_a_random_crop_keeps_the_stated_share_and_ratio_or_all_that_fits() -> No
         assert 0.72 < crop.width / crop.height < 1.4
     assert 0.07 < min(shares) < 0.15
     assert max(shares) > 0.85
-    thin = random_resized_crop(
-        Image.new("L", (100, 2)), Augmentation(source="test", crop_area=(1.0, 1.0)), generator
-    )
+    thin = random_resized_crop(Image.new("L", (100, 2)), Augmentation(source="test", crop_area=(1.0, 1.0)), generator)
     assert thin.size == (3, 2)
     assert random_resized_crop(image, AUGMENTATIONS["none"], generator) is image
 

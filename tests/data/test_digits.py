@@ -36,9 +36,7 @@ def test_a_split_keeps_every_class_in_its_share() -> None:
 
 def test_a_split_is_a_function_of_its_seed_and_keeps_names() -> None:
     source = toy([30, 30])
-    names = [
-        [held.name(k) for k in range(len(held))] for held in (split(source, 6, seed)[1] for seed in (1, 1, 2))
-    ]
+    names = [[held.name(k) for k in range(len(held))] for held in (split(source, 6, seed)[1] for seed in (1, 1, 2))]
     assert names[0] == names[1] != names[2]
     rest, held = split(source, 6, seed=1)
     together = {part.name(k) for part in (rest, held) for k in range(len(part))}

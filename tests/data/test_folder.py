@@ -56,12 +56,8 @@ def test_without_a_given_split_a_fifth_of_every_class_is_held_back(tmp_path: Pat
 
 
 def test_what_is_hidden_or_no_picture_is_left_out_and_said(tmp_path: Path) -> None:
-    plant(
-        tmp_path, *[f"{c}/{n}.JPG" for c in ("cat", "dog") for n in range(5)], "cat/deep/6.webp", "cat/a.txt"
-    )
-    plant(
-        tmp_path, ".cache/x/1.jpg", "cat/.hidden.jpg", "cat/.thumbs/1.jpg", "__MACOSX/cat/1.jpg", "readme.md"
-    )
+    plant(tmp_path, *[f"{c}/{n}.JPG" for c in ("cat", "dog") for n in range(5)], "cat/deep/6.webp", "cat/a.txt")
+    plant(tmp_path, ".cache/x/1.jpg", "cat/.hidden.jpg", "cat/.thumbs/1.jpg", "__MACOSX/cat/1.jpg", "readme.md")
     read = read_folder(tmp_path)
     assert read.classes == ("cat", "dog")
     assert len(read.train or ()) + len(read.test or ()) == 11

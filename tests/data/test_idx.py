@@ -21,9 +21,7 @@ def idx(array: np.ndarray, code: int = 8) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + array.tobytes()
 
 
-def write_set(
-    folder: Path, prefixes: tuple[str, str] = ("train", "t10k"), dot: str = "-", top: int = 9
-) -> None:
+def write_set(folder: Path, prefixes: tuple[str, str] = ("train", "t10k"), dot: str = "-", top: int = 9) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for prefix, count in zip(prefixes, (12, 5), strict=True):
         images = np.arange(count * 6, dtype=np.uint8).reshape(count, 2, 3)
@@ -55,9 +53,7 @@ def test_mnist_has_the_pixels_that_a_plain_reading_gives(shared_data: Path) -> N
     assert np.array_equal(np.asarray(mnist.train.image(7)), mnist.train.pixels[7, :, :, 0])
 
 
-@pytest.mark.parametrize(
-    "prefixes", [("train", "t10k"), ("train", "test"), ("emnist-x-train", "emnist-x-test")]
-)
+@pytest.mark.parametrize("prefixes", [("train", "t10k"), ("train", "test"), ("emnist-x-train", "emnist-x-test")])
 @pytest.mark.parametrize("dot", ["-", "."])
 def test_every_spelling_of_the_names_is_read(tmp_path: Path, prefixes: tuple[str, str], dot: str) -> None:
     write_set(tmp_path, prefixes, dot)
@@ -104,9 +100,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("data", "sentence"), REFUSALS, ids=lambda value: repr(value)[:30])
-def test_a_file_that_is_not_what_its_header_says_is_refused(
-    tmp_path: Path, data: bytes, sentence: str
-) -> None:
+def test_a_file_that_is_not_what_its_header_says_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
     for path, contents in ((tmp_path / "plain", data), (tmp_path / "packed.gz", gzip.compress(data))):
         path.write_bytes(contents)
         with pytest.raises(DataError) as refusal:

@@ -61,9 +61,7 @@ def test_an_epoch_holds_every_picture_once_with_its_own_label() -> None:
 
 def test_order_and_augmentation_depend_on_seed_and_epoch_only() -> None:
     def loader(seed: int) -> Loader:
-        return Loader(
-            array(), SMALL, batch_size=8, shuffle=True, seed=seed, augmentation=AUGMENTATIONS["mnist"]
-        )
+        return Loader(array(), SMALL, batch_size=8, shuffle=True, seed=seed, augmentation=AUGMENTATIONS["mnist"])
 
     first = loader(1)
     list(first.epoch(0))
@@ -80,9 +78,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
     source = folder(tmp_path)
     epochs = [
         all_of(
-            Loader(
-                source, SMALL, batch_size=4, shuffle=True, augmentation=AUGMENTATIONS["photos"], workers=n
-            ),
+            Loader(source, SMALL, batch_size=4, shuffle=True, augmentation=AUGMENTATIONS["photos"], workers=n),
             2,
         )
         for n in (1, 2, 5)
@@ -99,9 +95,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 def test_files_and_arrays_of_the_same_pictures_give_the_same_batches(tmp_path: Path) -> None:
     in_files, in_memory = folder(tmp_path), array(23, side=11)
     for preprocess in (SMALL, Preprocess(size=(8, 8), fit="pad", colour="grey"), Preprocess(size=(16, 16))):
-        first, second = (
-            all_of(Loader(source, preprocess, batch_size=5), 0)[0] for source in (in_files, in_memory)
-        )
+        first, second = (all_of(Loader(source, preprocess, batch_size=5), 0)[0] for source in (in_files, in_memory))
         assert torch.equal(first, second)
 
 

@@ -62,9 +62,7 @@ def test_a_pad_keeps_the_whole_picture_on_bars_of_the_mean_colour() -> None:
 def test_a_squash_is_one_resize_of_both_sides() -> None:
     image = noise(50, 70)
     squashed = fit(image, Preprocess(size=(20, 30), fit="squash"))
-    assert np.array_equal(
-        squashed.transpose(1, 2, 0), np.asarray(image.resize((30, 20), Image.Resampling.BILINEAR))
-    )
+    assert np.array_equal(squashed.transpose(1, 2, 0), np.asarray(image.resize((30, 20), Image.Resampling.BILINEAR)))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -94,9 +94,7 @@ class Malicious:
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickle_that_runs_a_command_is_refused_by_its_name(tmp_path: Path, protocol: int) -> None:
     data = pickle.dumps({"labels": Malicious(tmp_path / "ran")}, protocol)
-    with pytest.raises(
-        FileError, match=r"names '(posix|nt) system', which is not allowed; nothing of it was run"
-    ):
+    with pytest.raises(FileError, match=r"names '(posix|nt) system', which is not allowed; nothing of it was run"):
         loads(data, ARRAYS)
     assert not (tmp_path / "ran").exists()
 

@@ -87,9 +87,7 @@ def test_stages_of_unlike_networks_begin_on_one_line() -> None:
     scene = network_scene(network("resnet50"), beside=network("resnet18"))
     boxes = [item for item in scene.having("weight") if isinstance(item, Box)]
     for label in ("/2", "64"):
-        tops = {
-            x: min(b.y for b in boxes if b.x == x and label in b.texts[0].words) for x in {b.x for b in boxes}
-        }
+        tops = {x: min(b.y for b in boxes if b.x == x and label in b.texts[0].words) for x in {b.x for b in boxes}}
         assert len(tops) == 2
         if label == "64":
             assert len(set(tops.values())) == 1

@@ -14,7 +14,7 @@ from resnets.page.draw_network import network_scene
 from resnets.page.scene import Bounds, Box, Circle, Line, Point, Scene, Text
 from resnets.spec.plan import Block
 from resnets.spec.resolve import plan
-from resnets.spec.variants import VARIANTS
+from resnets.spec.variants import VARIANTS, architecture
 
 UNFOLDED = 10_000
 BACKGROUNDS = ("band", "panel")
@@ -67,6 +67,25 @@ def test_two_networks_are_drawn_without_a_collision(names: tuple[str, str], fold
     check(network_scene(second, beside=first, fold_beyond=fold_beyond))
 
 
+@pytest.mark.parametrize(
+    "differences",
+    [
+        {"blocks": (2, 1, 3, 1, 1, 1, 1), "size": 5000, "in_channels": 128},
+        {"blocks": (70,), "num_classes": 21_841, "head": "mlp"},
+        {"shortcut": "zero_pad", "zero_pad_side": "both", "strides": (1, 3, 3, 1)},
+        {"shortcut": "pooled_projection", "projects": "always", "stem": "deep", "se_reduction": 16},
+        {"widths": (64, 4096, 16, 4096), "stride_in": "last", "head": "none"},
+    ],
+    ids=str,
+)
+def test_what_is_in_no_table_is_drawn_without_a_collision(differences: dict[str, object]) -> None:
+    odd = plan(architecture("resnet18", **differences))
+    check(network_scene(odd))
+    check(network_scene(odd, beside=plan(VARIANTS["resnet101"])))
+    for block in odd.blocks:
+        check(block_scene(block, counts=True))
+
+
 @pytest.mark.parametrize("counts", [False, True])
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 def test_a_block_is_drawn_without_a_collision(block: Block, counts: bool) -> None:
@@ -74,12 +93,12 @@ def test_a_block_is_drawn_without_a_collision(block: Block, counts: bool) -> Non
 
 
 def test_a_name_without_end_is_cut_not_spilled() -> None:
-    architecture = VARIANTS["resnet18"]
+    row = VARIANTS["resnet18"]
     longest = "mein netz / 我的网络 " * 20
-    scene = network_scene(plan(type(architecture).from_dict(architecture.to_dict() | {"name": longest})))
+    scene = network_scene(plan(replace(row, name=longest)))
     check(scene)
     assert any(text.role == "name" and text.words.endswith("…") for text in scene.texts())
-    check(block_scene(plan(architecture).blocks[0], title=longest))
+    check(block_scene(plan(row).blocks[0], title=longest))
 
 
 @pytest.mark.parametrize("dx", [-4000, -30, 45, 4000])
@@ -154,10 +173,7 @@ def traced(line: Line) -> list[Point]:
     for before, corner, after in zip(line.points, line.points[1:], line.points[2:], strict=False):
         reach = min(line.radius, math.dist(before, corner) / 2, math.dist(corner, after) / 2)
         start, end = (
-            tuple(
-                c + (g - c) * reach / (math.dist(corner, goal) or 1)
-                for c, g in zip(corner, goal, strict=True)
-            )
+            tuple(c + (g - c) * reach / (math.dist(corner, goal) or 1) for c, g in zip(corner, goal, strict=True))
             for goal in (before, after)
         )
         centre = start[0] + end[0] - corner[0], start[1] + end[1] - corner[1]

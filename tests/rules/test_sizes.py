@@ -11,9 +11,7 @@ MEDIAN = 150
 def lines() -> dict[str, int]:
     """Return file -> lines, the largest first; a room's `__init__.py` is a marker, not a file to read."""
     files = [file for file in SOURCE.rglob("*.py") if file.name != "__init__.py" or file.parent == SOURCE]
-    counted = {
-        str(file.relative_to(SOURCE)): len(file.read_text(encoding="utf-8").splitlines()) for file in files
-    }
+    counted = {str(file.relative_to(SOURCE)): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
     return dict(sorted(counted.items(), key=lambda item: -item[1]))
 
 
@@ -34,6 +32,4 @@ if __name__ == "__main__":
     for name, count in lines().items():
         print(f"{count:5d}  {name}")
     table = lines().values()
-    print(
-        f"{sum(table):5d}  in {len(table)} files; median {statistics.median(table):g}, largest {max(table)}"
-    )
+    print(f"{sum(table):5d}  in {len(table)} files; median {statistics.median(table):g}, largest {max(table)}")

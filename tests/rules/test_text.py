@@ -19,9 +19,7 @@ PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 RUN = "<!-- run -->"
 SHELL = {"console", "bash", "sh", "shell"}
-FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```\s*$", re.M | re.S
-)
+FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```\s*$", re.M | re.S)
 LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(\s*<?([^)>\s]+)>?[^)]*\)|(?:src|href)=\"([^\"]+)\"")
 
 
@@ -171,9 +169,7 @@ def test_the_readme_shows_the_front_door() -> None:
 
 
 def test_a_wrong_command_is_seen() -> None:
-    block = CodeBlock(
-        "console", "$ make tset ARGS=-x\nmake this\n$ resnets shwo a --json | head -3\n", 1, False
-    )
+    block = CodeBlock("console", "$ make tset ARGS=-x\nmake this\n$ resnets shwo a --json | head -3\n", 1, False)
     wrong_target, wrong_verb = commands(block)
     assert wrong_target == ["make", "tset", "ARGS=-x"]
     assert wrong_verb == ["resnets", "shwo", "a", "--json"]

@@ -34,9 +34,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("fields", "sentence"), REFUSALS, ids=lambda value: str(value)[:40])
-def test_a_field_with_an_impossible_value_is_refused_by_name(
-    fields: dict[str, object], sentence: str
-) -> None:
+def test_a_field_with_an_impossible_value_is_refused_by_name(fields: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError) as refusal:
         Preprocess(**fields)  # type: ignore[arg-type]
     assert sentence in str(refusal.value)

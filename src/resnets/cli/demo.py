@@ -13,9 +13,9 @@ from resnets.cli.options import Threads
 
 
 def command(
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder of the run; a number is added where it is taken.")
-    ] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; a number is added where it is taken.")] = Path(
+        "runs/demo"
+    ),
     threads: Threads = None,
 ) -> None:
     """Train a small residual network on real handwritten digits, evaluate it, and label ten pictures."""

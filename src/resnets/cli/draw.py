@@ -23,9 +23,7 @@ def command(
         str | None,
         typer.Option("--block", metavar="STAGE.BLOCK", help="One block, such as C2.1, with its sums."),
     ] = None,
-    beside: Annotated[
-        str | None, typer.Option("--beside", help="A second network, drawn at its side.")
-    ] = None,
+    beside: Annotated[str | None, typer.Option("--beside", help="A second network, drawn at its side.")] = None,
     size: Size = None,
     set_: Facts = None,
 ) -> None:

@@ -12,13 +12,11 @@ from resnets.cli.options import Device, Json, Threads, set_threads
 
 def command(
     model: Annotated[str, typer.Argument(help="A model file.")],
-    data: Annotated[
-        str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")
-    ],
+    data: Annotated[str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")],
     split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
     as_json: Json = False,
-    device: Device = "cpu",
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Evaluate a model file: accuracy with its interval, overall and for each class."""

@@ -15,15 +15,11 @@ Size = Annotated[
 ]
 Facts = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="FACT=VALUE", help="Change a fact of the network: stem=cifar, blocks=2,2,2,2."
-    ),
+    typer.Option("--set", metavar="FACT=VALUE", help="Change a fact of the network: stem=cifar, blocks=2,2,2,2."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Device = Annotated[str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Processor threads; default: torch's own.")
-]
+Device = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; default: torch's own.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Where to write.")]
 
 
@@ -33,9 +29,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
         return None
     found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
     if not found or int(found[1]) < 1 or int(found[2] or found[1]) < 1:
-        raise ValueError(
-            f"--size {text} is no size; give a side, such as 224, or height x width, such as 480x640"
-        )
+        raise ValueError(f"--size {text} is no size; give a side, such as 224, or height x width, such as 480x640")
     return int(found[1]), int(found[2] or found[1])
 
 

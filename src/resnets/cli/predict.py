@@ -17,7 +17,7 @@ def command(
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to name.")] = 5,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 32,
     as_json: Json = False,
-    device: Device = "cpu",
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Name what is in pictures: a line each, or JSON lines with --json."""
@@ -37,8 +37,6 @@ def command(
             ranked = ", ".join(f"{name} {share:.1%}" for name, share in prediction.top)
             print(f"{prediction.path}  {ranked}")
     if not count:
-        raise ValueError(
-            f"there is no picture in {', '.join(map(str, images))} of a format that this model reads"
-        )
+        raise ValueError(f"there is no picture in {', '.join(map(str, images))} of a format that this model reads")
     if bad:
         raise typer.Exit(3)

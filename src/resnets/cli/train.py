@@ -10,43 +10,31 @@ from resnets.cli.options import Device, Facts, Out, Size, Threads, parse_setting
 
 
 def command(
-    data: Annotated[
-        str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")
-    ],
+    data: Annotated[str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")],
     model: Annotated[
         str, typer.Option("--model", help="A network's name, or a model file to start from.")
     ] = "resnet50",
-    recipe: Annotated[
-        str | None, typer.Option("--recipe", help="A row of the recipes; default: by the data.")
-    ] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="A row of the recipes; default: by the data.")] = None,
     out: Out = None,
     size: Size = None,
     set_: Facts = None,
-    epochs: Annotated[
-        float | None, typer.Option("--epochs", help="Passes over the training pictures.")
-    ] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the training pictures.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Pictures in a step.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="The highest learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="L2 on the weights.")] = None,
-    label_smoothing: Annotated[
-        float | None, typer.Option("--label-smoothing", help="Share spread evenly.")
-    ] = None,
+    label_smoothing: Annotated[float | None, typer.Option("--label-smoothing", help="Share spread evenly.")] = None,
     augmentation: Annotated[
         str | None, typer.Option("--augmentation", help="none, digits, mnist, cifar, photos.")
     ] = None,
     freeze: Annotated[
         str | None, typer.Option("--freeze", help="Level up to which nothing learns, such as C3.")
     ] = None,
-    held_out: Annotated[
-        int | None, typer.Option("--held-out", help="Training pictures kept for validation.")
-    ] = None,
-    eval_every: Annotated[
-        float | None, typer.Option("--eval-every", help="Epochs between evaluations.")
-    ] = None,
+    held_out: Annotated[int | None, typer.Option("--held-out", help="Training pictures kept for validation.")] = None,
+    eval_every: Annotated[float | None, typer.Option("--eval-every", help="Epochs between evaluations.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="auto, fp32 or bf16.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    device: Device = "cpu",
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Train a network; writes model.safetensors, metrics.jsonl, recipe.json, curves.png and state/ to --out."""
@@ -65,7 +53,7 @@ def command(
     }
     facts, given = parse_settings(set_)
     given |= {key: value for key, value in numbers.items() if value is not None}
-    if resume and (given or facts or recipe or out is None):
+    if resume and (given or facts or size or recipe or out is None):
         raise ValueError("--resume goes on with the recipe of the run in --out; give --out, and no numbers")
     from resnets.training.train import train
     from resnets.training.watch import Watch

@@ -38,9 +38,7 @@ class Augmentation:
             raise ValueError("source='' is not possible; say where the numbers come from")
         for field in ("pad", "degrees", "translate", "shear"):
             if not 0 <= getattr(self, field) < 180:
-                raise ValueError(
-                    f"{field}={getattr(self, field)!r} is not possible; allowed: from 0 to below 180"
-                )
+                raise ValueError(f"{field}={getattr(self, field)!r} is not possible; allowed: from 0 to below 180")
         for field in ("scale", "crop_ratio", "crop_area"):
             pair = getattr(self, field)
             if pair is not None and not (len(pair) == 2 and 0 < pair[0] <= pair[1]):
@@ -59,12 +57,8 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
     # One pixel of 8 is a large move: an eighth of the digit.
     "digits": Augmentation(source="ours, for 8x8 digits", degrees=8, translate=0.06, scale=(0.95, 1.05)),
     # 0.07 of 28 pixels is two.
-    "mnist": Augmentation(
-        source="ours, for 28x28 digits", degrees=10, translate=0.07, scale=(0.9, 1.1), shear=5
-    ),
-    "cifar": Augmentation(
-        source="He et al. 2015, section 4.2: 4 pixels padded, crop, flip", pad=4, flip=True
-    ),
+    "mnist": Augmentation(source="ours, for 28x28 digits", degrees=10, translate=0.07, scale=(0.9, 1.1), shear=5),
+    "cifar": Augmentation(source="He et al. 2015, section 4.2: 4 pixels padded, crop, flip", pad=4, flip=True),
     "photos": Augmentation(
         source="Szegedy et al. 2014, section 6, as in fb.resnet.torch, but for sets far smaller "
         "than ImageNet: a crop keeps a quarter of the picture or more, not 8 %",

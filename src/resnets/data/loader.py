@@ -155,10 +155,8 @@ class Loader:
             raise TooManyBadImages(self.skipped, self.tolerated, len(self.source))
 
 
-def _without_singles(
-    parts: Iterator[tuple[Tensor, Tensor]], drop_single: bool
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Join a batch that bad pictures have left with one to the next, or to the one before where it is last."""
+def _without_singles(parts: Iterator[tuple[Tensor, Tensor]], drop_single: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Join a batch that bad pictures have left with one to the next, or the last one to the one before."""
     ready: tuple[Tensor, Tensor] | None = None
     single: tuple[Tensor, Tensor] | None = None
     for part in parts:

@@ -19,9 +19,7 @@ def split(source: Source, held: float | int, seed: int) -> tuple[Source, Source]
     total = len(source)
     classes, counts = np.unique(source.labels, return_counts=True)
     if isinstance(held, bool) or not (0 < held < 1 if isinstance(held, float) else 0 < held < total):
-        raise DataError(
-            f"{held} of {total:,} pictures cannot be held back; allowed: 0.1, or a number below {total}"
-        )
+        raise DataError(f"{held} of {total:,} pictures cannot be held back; allowed: 0.1, or a number below {total}")
     count = int(np.ceil(held * total)) if isinstance(held, float) else held
     if counts.min() < 2:
         lonely = classes[counts < 2].tolist()

@@ -34,9 +34,7 @@ def fit(image: Image.Image, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
     if preprocess.fit == "squash":
         image = _resize(image, (width, height), preprocess)
     elif preprocess.fit == "crop":
-        image = _centre(
-            _resize(image, _shorter_side_to(preprocess.shorter_side, image.size), preprocess), preprocess
-        )
+        image = _centre(_resize(image, _shorter_side_to(preprocess.shorter_side, image.size), preprocess), preprocess)
     else:
         scale = min(width / image.width, height / image.height)
         inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -93,9 +91,7 @@ def _resize(image: Image.Image, size: tuple[int, int], preprocess: Preprocess) -
     return _resize_without_antialias(image, size, preprocess)
 
 
-def _resize_without_antialias(
-    image: Image.Image, size: tuple[int, int], preprocess: Preprocess
-) -> Image.Image:
+def _resize_without_antialias(image: Image.Image, size: tuple[int, int], preprocess: Preprocess) -> Image.Image:
     """Resize as torch does on a tensor: Pillow cannot leave the averaging out."""
     pixels = np.array(image)
     planes = torch.from_numpy(pixels[..., np.newaxis] if pixels.ndim == 2 else pixels).permute(2, 0, 1)

@@ -14,6 +14,7 @@ from resnets.data.dataset import DataSet
 from resnets.data.loader import Loader
 from resnets.data.open import open_data
 from resnets.data.source import Source
+from resnets.net.device import find_device
 from resnets.net.network import ResNet
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.modelfile import Model
@@ -82,7 +83,7 @@ def evaluate(
     *,
     split: Split = "test",
     batch_size: int = 256,
-    device: str = "cpu",
+    device: str = "auto",
 ) -> Report:
     """Evaluate a model on one split of a data set, in float32.
 
@@ -98,7 +99,7 @@ def evaluate(
     if model.card.architecture.classes_out is None:
         raise ValueError(f"{model.card.architecture.name} has no head, so there are no classes to evaluate")
     order = match_classes(model.card.classes, dataset.classes)
-    network = model.network.to(device)
+    network = model.network.to(find_device(device))
     return evaluate_network(
         network, source, model.card.preprocess, classes=model.card.classes, order=order, batch_size=batch_size
     )

@@ -73,7 +73,5 @@ def _member(name: str, data: bytes, start: int, unpacked: bytearray, limit: int)
         if len(unpacked) > limit:
             raise FileError(f"{name} unpacks to more than the {limit:,} bytes it may have")
         if not piece and not chunk and not engine.eof:
-            raise FileError(
-                f"{name} is cut short: it ends after {len(unpacked):,} unpacked bytes; fetch it again"
-            )
+            raise FileError(f"{name} is cut short: it ends after {len(unpacked):,} unpacked bytes; fetch it again")
     return start

@@ -73,9 +73,7 @@ def _array(dtype: object, shape: object, data: object, fortran: bool) -> Array:
     itemsize = int(dtype[2:])
     elements = _elements(shape)
     if elements * itemsize != len(data):
-        raise ValueError(
-            f"an array says it has {elements:,} elements of {itemsize} bytes, and has {len(data):,}"
-        )
+        raise ValueError(f"an array says it has {elements:,} elements of {itemsize} bytes, and has {len(data):,}")
     return Array(dtype=dtype, shape=shape, data=data, fortran=fortran)
 
 

@@ -1,4 +1,4 @@
-"""Prediction: pictures in, classes and probabilities out, in order; a picture that cannot be read says why."""
+"""Prediction: pictures in, classes and probabilities out, in order; a bad picture says why it is one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from resnets.data.decode import decode
 from resnets.data.errors import BadImage
 from resnets.data.transform import fit, normalise
+from resnets.net.device import find_device
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.weights.modelfile import Model
 
@@ -36,7 +37,7 @@ class Prediction:
 
 
 def predict(
-    model: Model, images: Iterable[str | Path], *, top: int = 5, batch_size: int = 32, device: str = "cpu"
+    model: Model, images: str | Path | Iterable[str | Path], *, top: int = 5, batch_size: int = 32, device: str = "auto"
 ) -> Iterator[Prediction]:
     """Yield a prediction for each picture, in order; folders stand for every picture below them.
 
@@ -48,7 +49,10 @@ def predict(
         raise ValueError(f"{card.architecture.name} has no head, so it has no classes to predict")
     if top < 1:
         raise ValueError(f"top={top} is not possible; allowed: 1 to {len(card.classes)}")
-    network = model.network.to(device).eval()
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size} is not possible; allowed: 1 or more")
+    target = find_device(device)
+    network = model.network.to(target).eval()
     temperature = card.calibration.get("temperature", 1.0)
     paths = pictures(images, card.preprocess)
     while chunk := list(islice(paths, batch_size)):
@@ -56,7 +60,7 @@ def predict(
         good = [array for array in arrays if isinstance(array, np.ndarray)]
         ranked: Iterator[tuple[list[int], list[float]]] = iter(())
         if good:
-            batch = normalise(torch.from_numpy(np.stack(good)), card.preprocess).to(device)
+            batch = normalise(torch.from_numpy(np.stack(good)), card.preprocess).to(target)
             with torch.no_grad():
                 probabilities = (network(batch).float() / temperature).softmax(1).cpu()
             best = probabilities.topk(min(top, len(card.classes)))
@@ -70,13 +74,13 @@ def predict(
                 yield Prediction(path=str(path), top=tuple(zip(names, shares, strict=True)))
 
 
-def pictures(images: Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:
+def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:
     """Yield the files that are meant: each file as given, and of a folder every picture below it, sorted.
 
     Hidden files and folders are left out, and files whose ending is none of the model's formats.
     """
     endings = {ending for name in preprocess.formats for ending in FORMATS[name]}
-    for image in images:
+    for image in [images] if isinstance(images, str | Path) else images:
         path = Path(image)
         if not path.is_dir():
             yield path

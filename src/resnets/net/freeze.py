@@ -27,9 +27,7 @@ def freeze(network: ResNet, up_to: str) -> None:
     """
     names = [name for name in levels(network.plan) if name != "conv1"]
     if up_to not in names:
-        raise ValueError(
-            f"up_to={up_to!r} is no level of {network.architecture.name}; allowed: {', '.join(names)}"
-        )
+        raise ValueError(f"up_to={up_to!r} is no level of {network.architecture.name}; allowed: {', '.join(names)}")
     parts = [network.stem, *list(network.stages)[: names.index(up_to)]]
     if up_to == names[-1] and network.norm is not None:
         parts.append(network.norm)  # the last level of a pre-activation network comes after it

@@ -11,9 +11,7 @@ from resnets.net.block import ResidualBlock
 from resnets.net.layers import BatchNorm
 
 
-def initialise(
-    network: nn.Module, *, zero_gamma: bool = False, generator: torch.Generator | None = None
-) -> None:
+def initialise(network: nn.Module, *, zero_gamma: bool = False, generator: torch.Generator | None = None) -> None:
     """Draw every weight anew, in place; running statistics go back to 0 and 1.
 
     Convolutions: normal with standard deviation sqrt(2 / fan_out), fan_out = out_channels * kernel^2.
@@ -24,9 +22,7 @@ def initialise(
     for module in network.modules():
         match module:
             case nn.Conv2d():
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu", generator=generator
-                )
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             case nn.Linear():

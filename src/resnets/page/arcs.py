@@ -13,9 +13,7 @@ MARK = 9.0  # side of the square that stands for a 1×1 convolution
 
 def arc(points: tuple[Point, ...], kind: str, *, dashed: bool, radius: float) -> Iterator[Item]:
     """Yield a shortcut through four points, out, down and back, with its marks on the way down."""
-    yield Line(
-        points=points, radius=radius, dashed=dashed, arrow=True, colour=shortcut_colour(kind), role="shortcut"
-    )
+    yield Line(points=points, radius=radius, dashed=dashed, arrow=True, colour=shortcut_colour(kind), role="shortcut")
     yield from marks(points[1], points[2], kind)
 
 

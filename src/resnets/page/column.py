@@ -99,9 +99,7 @@ class Column:
 def column(sections: tuple[Section, ...], header: Sequence[Text], *, left: float) -> Column:
     """Return a column that begins at `left` and has room for its header and all it holds."""
     groups = [group for section in sections for group in section.groups]
-    box = PADDING + max(
-        text_width(cell.words, FONT, bold=cell.role == "end") for g in groups for cell in g.cells
-    )
+    box = PADDING + max(text_width(cell.words, FONT, bold=cell.role == "end") for g in groups for cell in g.cells)
     bulge = BULGE if any(group.shortcut != "none" for group in groups) else 0.0
     panel = PANEL if any(group.times > 1 for group in groups) else 0.0
     half = max(text.bounds.right for text in header)

@@ -64,9 +64,7 @@ def _caption(block: Block, top: float, *, counts: bool) -> Iterator[Text]:
     if not counts:
         return
     terms = " + ".join(f"{prod(weights(conv.conv)):,}" for conv in block.branch)
-    beside = "".join(
-        words for part, words in ((block.gate, ", gate"), (block.shortcut.unit, ", shortcut")) if part
-    )
+    beside = "".join(words for part, words in ((block.gate, ", gate"), (block.shortcut.unit, ", shortcut")) if part)
     lines = (
         f"{terms} = {conv_weights(block):,} weights",
         f"{parameters(block):,} parameters with BN{beside}",

@@ -67,9 +67,7 @@ def network_scene(
 
     sections = [section for c in columns for section in c.sections]
     right = max([right, *(item.bounds.right for item in legend(sections, MARGIN, 0))])
-    heads = [
-        text for c, texts in zip(columns, headers, strict=True) for text in placed(texts, c.middle, MARGIN)
-    ]
+    heads = [text for c, texts in zip(columns, headers, strict=True) for text in placed(texts, c.middle, MARGIN)]
     body, bottom = _body(columns, sizes, max(text.bounds.bottom for text in heads) + 2, right)
     items = (*body, *heads, *legend(sections, MARGIN, bottom + LEGEND_GAP))
     return Scene(
@@ -121,9 +119,7 @@ def _label(level: str, sizes: dict[str, Size], x: float, y: float, anchor: Side)
     if level in sizes:
         dark = stage_tint(level).dark
         yield Text(x=x, y=y - 8, words=level, size=13, bold=True, anchor=anchor, colour=dark, role="level")
-        yield Text(
-            x=x, y=y + 8, words=size_words(sizes[level]), size=12, anchor=anchor, colour=QUIET, role="size"
-        )
+        yield Text(x=x, y=y + 8, words=size_words(sizes[level]), size=12, anchor=anchor, colour=QUIET, role="size")
 
 
 def _label_width(sizes: dict[str, Size]) -> float:

@@ -32,10 +32,7 @@ class Bounds(NamedTuple):
     def overlaps(self, other: Bounds) -> bool:
         """Say whether the two share any area."""
         return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
 
@@ -146,9 +143,7 @@ class Scene:
 
 def labelled(bounds: Bounds, words: str, *, role: str, fill: str, stroke: str, size: float = 13) -> Box:
     """Return a box with its words in the middle."""
-    text = Text(
-        x=(bounds.left + bounds.right) / 2, y=(bounds.top + bounds.bottom) / 2, words=words, size=size
-    )
+    text = Text(x=(bounds.left + bounds.right) / 2, y=(bounds.top + bounds.bottom) / 2, words=words, size=size)
     return Box(
         x=bounds.left,
         y=bounds.top,

@@ -107,9 +107,7 @@ def _path(points: tuple[Point, ...], radius: float) -> str:
     commands = [f"M{_pair(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         reach = min(radius, math.dist(before, corner) / 2, math.dist(corner, after) / 2)
-        turn = (corner[0] - before[0]) * (after[1] - corner[1]) - (corner[1] - before[1]) * (
-            after[0] - corner[0]
-        )
+        turn = (corner[0] - before[0]) * (after[1] - corner[1]) - (corner[1] - before[1]) * (after[0] - corner[0])
         start, end = _towards(corner, before, reach), _towards(corner, after, reach)
         commands.append(f"L{_pair(start)}A{number(reach)} {number(reach)} 0 0 {int(turn > 0)} {_pair(end)}")
     commands.append(f"L{_pair(points[-1])}")

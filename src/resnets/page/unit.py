@@ -83,9 +83,7 @@ def _flow(stops: Sequence[Box], x: float, start: float) -> Iterator[Item]:
         start = stop.bounds.bottom
 
 
-def _gated(
-    gate: Sequence[Step], middle: float, gate_middle: float, end: float, centre: float
-) -> Iterator[Item]:
+def _gated(gate: Sequence[Step], middle: float, gate_middle: float, end: float, centre: float) -> Iterator[Item]:
     """Yield the gate beside the flow from `end` down to the product at `centre`."""
     stops = boxes(gate, gate_middle, end + 2 * FORK)
     yield Line(points=((middle, end), (middle, centre - CIRCLE)), arrow=True)
@@ -98,14 +96,10 @@ def _bracket(x: float, top: float, bottom: float) -> Iterator[Item]:
     """Yield the mark that says which part is F."""
     points = ((x + 6, top), (x, top), (x, bottom), (x + 6, bottom))
     yield Line(points=points, radius=5, colour=QUIET, width=1.2, role="bracket")
-    yield Text(
-        x=x - 7, y=(top + bottom) / 2, words="F(x)", size=LABEL_SIZE, italic=True, anchor="end", role="branch"
-    )
+    yield Text(x=x - 7, y=(top + bottom) / 2, words="F(x)", size=LABEL_SIZE, italic=True, anchor="end", role="branch")
 
 
-def _shortcut(
-    block: Block, middle: float, left: float, fork: float, centre: float, *, counts: bool
-) -> Iterator[Item]:
+def _shortcut(block: Block, middle: float, left: float, fork: float, centre: float, *, counts: bool) -> Iterator[Item]:
     """Yield the curve from the fork to the sum, and what it computes on its way, all right of `left`."""
     steps = shortcut_steps(block, counts=counts)
     x = left + lane_width(steps, least=2 * ASIDE) / 2
@@ -121,7 +115,5 @@ def _shortcut(
     yield from detour((middle, fork), (middle + CIRCLE, centre), x, stops, pen)
     if not steps:
         y = (fork + centre) / 2
-        yield Text(
-            x=x + 10, y=y - 11, words="x", size=LABEL_SIZE, italic=True, anchor="start", role="carried"
-        )
+        yield Text(x=x + 10, y=y - 11, words="x", size=LABEL_SIZE, italic=True, anchor="start", role="carried")
         yield Text(x=x + 10, y=y + 10, words="identity", size=14, anchor="start", role="carried")

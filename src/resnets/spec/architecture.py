@@ -96,6 +96,12 @@ class Architecture:
         return cls(**tuples(facts))
 
     def _check_choices(self) -> None:
+        for field in ("name", "source"):
+            value = getattr(self, field)
+            if not isinstance(value, str) or not value:
+                _refuse(field, value, "a text that is not empty")
+        if not isinstance(self.projection_norm, bool):
+            _refuse("projection_norm", self.projection_norm, "True or False")
         for field, allowed in CHOICES.items():
             value = getattr(self, field)
             if value not in allowed:
@@ -129,9 +135,9 @@ class Architecture:
                 f"blocks={self.blocks}, widths={self.widths} and strides={self.strides} must have one entry "
                 f"for each stage; they have {len(self.blocks)}, {len(self.widths)} and {len(self.strides)}"
             )
-        if not 0 <= self.dropout < 1:
+        if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
             _refuse("dropout", self.dropout, "a share in [0, 1)")
-        if not 0 < self.norm_eps < 1:
+        if not _is_number(self.norm_eps) or not 0 < self.norm_eps < 1:
             _refuse("norm_eps", self.norm_eps, "a small positive number, such as 1e-5")
 
     def _check_combinations(self) -> None:
@@ -141,13 +147,10 @@ class Architecture:
                 "(Xie et al. 2016, section 3.3); give block='bottleneck' too"
             )
         if self.shortcut == "none" and self.order == "pre":
-            raise ValueError(
-                "order='pre' with shortcut='none' is no known network; plain nets use order='post'"
-            )
+            raise ValueError("order='pre' with shortcut='none' is no known network; plain nets use order='post'")
         if self.shortcut == "zero_pad" and self.projects != "shape_changes":
             raise ValueError(
-                f"projects={self.projects!r} needs shortcut='projection'; "
-                "option A ('zero_pad') never projects"
+                f"projects={self.projects!r} needs shortcut='projection'; option A ('zero_pad') never projects"
             )
         if self.stem == "deep" and self.stem_width % 2:
             _refuse("stem_width", self.stem_width, "an even number: a deep stem runs at half of it first")
@@ -204,6 +207,10 @@ CHOICES = _literals(
 def _check_whole(field: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         _refuse(field, value, "a whole number of at least 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _refuse(field: str, value: object, allowed: str) -> None:

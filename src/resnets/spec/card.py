@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -21,8 +22,9 @@ FIELDS = ("schema", "architecture", "classes", "classes_sha256", "preprocess", "
 class Card:
     """Everything a command needs to use a model as it was trained.
 
-    `classes` are the class names in the order of the logits. `calibration` holds what turns logits into honest
-    probabilities ("temperature"), `origin` where the numbers came from (recipe, data, metrics, licence).
+    `classes` are the class names in the order of the logits. `calibration` holds what turns logits into
+    honest probabilities ("temperature"), `origin` where the numbers came from (recipe, data, metrics,
+    licence).
     Fields that a later version wrote are kept in `unknown` and written back.
 
     Raises `ValueError` if architecture, classes and preprocessing do not fit each other.
@@ -38,12 +40,16 @@ class Card:
     def __post_init__(self) -> None:
         wanted = self.architecture.classes_out
         if wanted is not None and len(self.classes) != wanted:
-            raise ValueError(
-                f"{len(self.classes)} class names for {wanted} logits; give one name for each logit"
-            )
+            raise ValueError(f"{len(self.classes)} class names for {wanted} logits; give one name for each logit")
         if len(set(self.classes)) != len(self.classes):
             twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
             raise ValueError(f"class names must differ; these stand more than once: {', '.join(twice[:5])}")
+        unwritable = [name for name in self.classes if not _is_unicode(name)]
+        if unwritable:
+            raise ValueError(f"class names must be Unicode texts, and {unwritable[0]!r} is none; rename it")
+        for name, number in self.calibration.items():
+            if not isinstance(number, int | float) or not 0 < number < float("inf"):
+                raise ValueError(f"calibration's {name}={number!r} is not possible; allowed: above 0")
         if self.preprocess.channels != self.architecture.in_channels:
             raise ValueError(
                 f"the preprocessing gives {self.preprocess.channels} channels and the network takes "
@@ -59,16 +65,16 @@ class Card:
             "classes": list(self.classes),
             "classes_sha256": classes_sha256(self.classes),
             "preprocess": self.preprocess.to_dict(),
-            "calibration": self.calibration,
+            "calibration": {name: float(number) for name, number in self.calibration.items()},
             "origin": self.origin,
         }
         return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Card:
-        """Read a card; raise `ValueError` saying which part is missing, newer than this program, or changed."""
+        """Read a card; raise `ValueError` saying which part is missing, too new, or changed."""
         try:
-            facts = json.loads(text)
+            facts = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"the card is not JSON: {error}") from None
         if not isinstance(facts, dict):
@@ -78,9 +84,7 @@ class Card:
             raise ValueError(f"the card lacks {', '.join(missing)}")
         for name, kind in FIELD_TYPES.items():
             if not isinstance(facts[name], kind) or isinstance(facts[name], bool):
-                raise ValueError(
-                    f"the card's {name} must be {kind.__name__}, not {type(facts[name]).__name__}"
-                )
+                raise ValueError(f"the card's {name} must be {kind.__name__}, not {type(facts[name]).__name__}")
         if not 1 <= facts["schema"] <= SCHEMA:
             raise ValueError(
                 f"the card has schema {facts['schema']} and this version of resnets reads up to {SCHEMA}; "
@@ -90,11 +94,9 @@ class Card:
         if not all(isinstance(name, str) for name in classes):
             raise ValueError("the card's classes must be texts")
         if facts["classes_sha256"] != classes_sha256(classes):
-            raise ValueError(
-                "the card's class names do not match their hash; the file was changed after it was made"
-            )
+            raise ValueError("the card's class names do not match their hash; the file was changed after it was made")
         return cls(
-            architecture=_read("architecture", Architecture.from_dict, facts),
+            architecture=_read("architecture", _hashable, facts),
             classes=classes,
             preprocess=_read("preprocess", Preprocess.from_dict, facts),
             calibration=facts["calibration"],
@@ -103,7 +105,7 @@ class Card:
         )
 
 
-FIELD_TYPES = MappingProxyType(
+FIELD_TYPES: Mapping[str, type] = MappingProxyType(
     {
         "schema": int,
         "architecture": dict,
@@ -119,6 +121,22 @@ FIELD_TYPES = MappingProxyType(
 def classes_sha256(classes: tuple[str, ...]) -> str:
     """Return the hash of class names in order, so that two lists can be told apart at a glance."""
     return hashlib.sha256(json.dumps(list(classes), ensure_ascii=False).encode()).hexdigest()
+
+
+def _is_unicode(name: str) -> bool:
+    """Half a surrogate pair, as a folder's name may hold, has no bytes in UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _hashable(facts: dict[str, Any]) -> Architecture:
+    """Read an architecture, all of whose values are texts and numbers; plans are kept by them."""
+    arch = Architecture.from_dict(facts)
+    hash(arch)
+    return arch
 
 
 def _read(name: str, reader: Any, facts: dict[str, Any]) -> Any:

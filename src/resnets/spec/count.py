@@ -78,9 +78,7 @@ def _naming_note(network: Plan, stem: int, stages: list[int], head: int) -> str:
     notes: list[str] = []
     if arch.stem == "cifar" and len(set(arch.blocks)) == 1 and len(stages) == 3:
         per_block = len(network.stages[0].blocks[0].branch)
-        notes.append(
-            f"{3 * per_block}n + 2 with n = {arch.blocks[0]}: three stages of n blocks of {per_block} layers"
-        )
+        notes.append(f"{3 * per_block}n + 2 with n = {arch.blocks[0]}: three stages of n blocks of {per_block} layers")
     if stem > 1:
         notes.append(f"the name counts the stem's {stem} convolutions as one, the 7x7 they replace")
     if head == 0:

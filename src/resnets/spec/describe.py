@@ -17,7 +17,7 @@ CONVENTION = "a MAC is one multiply-add of a convolution or linear layer; FLOPs 
 
 
 def facts(network: Plan, size: Size) -> dict[str, Any]:
-    """Return everything `resnets show` knows of a network at an input of `size` (height, width), JSON-able."""
+    """Return all that `resnets show` knows of a network at an input of `size` (height, width), JSON-able."""
     arch = network.architecture
     steps = trace(network, size)
     total = sum(step.macs for step in steps)
@@ -43,8 +43,8 @@ def facts(network: Plan, size: Size) -> dict[str, Any]:
             }
             for level in levels(network).values()
         },
-        "layers": [_jsonable(asdict(step)) for step in steps],
         "advice": advice(network, size),
+        "layers": [_jsonable(asdict(step)) for step in steps],
     }
 
 
@@ -72,7 +72,7 @@ def advice(network: Plan, size: Size) -> str:
 
 
 def table(network: Plan, size: Size) -> list[tuple[str, str, str, str]]:
-    """Return Table 1's rows: level, output size, layers, and padding as top/bottom left/right where it acts."""
+    """Return Table 1's rows: level, output, layers, and padding as top/bottom left/right where it acts."""
     rows = [("layer", "output", "what it does", "padding (top/bottom left/right)")]
     steps = trace(network, size)
     by_name = {step.name: step for step in steps}
@@ -87,9 +87,7 @@ def table(network: Plan, size: Size) -> list[tuple[str, str, str, str]]:
             count = len(list(same))
             block = next(block for block in stage.blocks if _signature(block) == signature)
             last = by_name[block.branch[-1].conv.name]
-            widest = max(
-                (by_name[unit.conv.name] for unit in block.branch), key=lambda s: (s.stride, s.kernel)
-            )
+            widest = max((by_name[unit.conv.name] for unit in block.branch), key=lambda s: (s.stride, s.kernel))
             rows.append((stage.level, _size(last.output), f"{signature} x {count}", _padding(widest)))
     for step in steps:
         if step.level == "head":

@@ -70,10 +70,11 @@ def check_input(network: Plan, size: tuple[int, int]) -> None:
     """Raise `ValueError` if an input of `size` (height, width) has no pixels left for some stride."""
     least = smallest_input(network)
     if min(size) < least:
+        small_stem = "" if network.architecture.stem == "cifar" else "the small stem (stem='cifar'), "
         raise ValueError(
             f"an input of {size[0]}x{size[1]} is too small for {network.architecture.name}: its strides come "
             f"to {levels(network)[network.stages[-1].level].stride}, and it needs at least {least}x{least}. "
-            "Give a larger --size, the small stem (stem='cifar'), or fewer stages, such as "
+            f"Give a larger --size, {small_stem}or fewer stages, such as "
             f"blocks={network.architecture.blocks[:-1] or (1,)}"
         )
 

@@ -123,20 +123,14 @@ class Preprocess:
                 _refuse(field, values, f"a tuple of {wanted} for colour={self.colour!r}")
             smallest = "0" if field == "mean" else "above 0"
             for value in values:
-                number = (
-                    isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-                )
+                number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
                 if not number or not 0 <= value <= 1 or (field == "std" and value == 0):
-                    _refuse(
-                        field, values, f"numbers from {smallest} to 1; divide those made for 0..255 by 255"
-                    )
+                    _refuse(field, values, f"numbers from {smallest} to 1; divide those made for 0..255 by 255")
 
     def _check_file_policy(self) -> None:
         alpha: Any = self.alpha
         if not isinstance(alpha, tuple) or len(alpha) != 3 or not all(map(_is_byte, alpha)):
-            _refuse(
-                "alpha", alpha, "(red, green, blue), whole numbers from 0 to 255, such as (255, 255, 255)"
-            )
+            _refuse("alpha", alpha, "(red, green, blue), whole numbers from 0 to 255, such as (255, 255, 255)")
         formats: Any = self.formats
         if not isinstance(formats, tuple) or not formats:
             _refuse("formats", formats, "a tuple of one or more of " + ", ".join(FORMATS))

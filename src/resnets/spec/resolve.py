@@ -58,9 +58,7 @@ def _stem(arch: Architecture) -> StemPlan:
         bare = arch.order == "pre" and number == len(rows)
         units.append(Unit(conv=conv, norm=None if bare else _norm(arch, f"stem.norm{number}", out_channels)))
         channels = out_channels
-    pool = Pool(
-        name="stem.pool", kind="max", kernel=3, stride=2, padding=arch.pool_padding, fill=arch.pool_fill
-    )
+    pool = Pool(name="stem.pool", kind="max", kernel=3, stride=2, padding=arch.pool_padding, fill=arch.pool_fill)
     return StemPlan(units=tuple(units), pool=None if arch.stem == "cifar" else pool)
 
 
@@ -72,9 +70,7 @@ def _stage(arch: Architecture, index: int, in_channels: int) -> Stage:
     channels = in_channels
     for number in range(count):
         stride = arch.strides[index] if number == striding else 1
-        block = _block(
-            arch, f"stages.{index}.{number}", channels, arch.widths[index], stride, first=number == 0
-        )
+        block = _block(arch, f"stages.{index}.{number}", channels, arch.widths[index], stride, first=number == 0)
         blocks.append(block)
         channels = block.out_channels
     return Stage(
@@ -125,9 +121,7 @@ def _gate(arch: Architecture, name: str, channels: int) -> Gate | None:
         return None
     squeezed = max(channels // arch.se_reduction, 1)
     return Gate(
-        squeeze=Conv(
-            name=f"{name}.squeeze", in_channels=channels, out_channels=squeezed, kernel=1, bias=True
-        ),
+        squeeze=Conv(name=f"{name}.squeeze", in_channels=channels, out_channels=squeezed, kernel=1, bias=True),
         excite=Conv(name=f"{name}.excite", in_channels=squeezed, out_channels=channels, kernel=1, bias=True),
     )
 

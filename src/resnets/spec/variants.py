@@ -26,9 +26,7 @@ ALL_BIASED: tuple[Role, ...] = ("stem", "inner", "last", "projection")
 # The five depths of Table 1. "resnet50" is v1.5, stride on the 3x3, as torchvision's files expect.
 RESNET18 = Architecture(name="resnet18", source=f"{HE15}, Table 1")
 RESNET34 = replace(RESNET18, name="resnet34", blocks=(3, 4, 6, 3))
-RESNET50 = replace(
-    RESNET34, name="resnet50", source=f"{HE15}, Table 1; stride as in {TORCHVISION}", block="bottleneck"
-)
+RESNET50 = replace(RESNET34, name="resnet50", source=f"{HE15}, Table 1; stride as in {TORCHVISION}", block="bottleneck")
 RESNET101 = replace(RESNET50, name="resnet101", blocks=(3, 4, 23, 3))
 RESNET152 = replace(RESNET50, name="resnet152", blocks=(3, 8, 36, 3))
 BOTTLENECKS = (RESNET50, RESNET101, RESNET152)
@@ -124,17 +122,13 @@ def _rows() -> tuple[Architecture, ...]:
         *(_renamed(base, "_keras", source=KERAS, **keras) for base in BOTTLENECKS),
         *(_renamed(base, "v2_keras", source=f"{HE16}; {KERAS}_v2", **keras_v2) for base in BOTTLENECKS),
         *matterports,
-        *(
-            _renamed(b, "_mrcnn_c4", **matterport, blocks=b.blocks[:3], **without_stage5)
-            for b in (RESNET50, RESNET101)
-        ),
+        *(_renamed(b, "_mrcnn_c4", **matterport, blocks=b.blocks[:3], **without_stage5) for b in (RESNET50, RESNET101)),
         *(_renamed(base, "_note001", **matterport | note001) for base in BOTTLENECKS),
         _renamed(RESNET34, "_note002", **note002),
         _renamed(
             RESNET50,
             "_note002",
-            **note002
-            | {"source": "note 002, its ResNet-50 in words; stride on the first convolution as in its -34"},
+            **note002 | {"source": "note 002, its ResNet-50 in words; stride on the first convolution as in its -34"},
             stride_on="1x1",
         ),
         *cifar,
@@ -151,11 +145,7 @@ def _rows() -> tuple[Architecture, ...]:
             projection_norm=False,
         ),
         *(_plain(base, f"{HE15}, Table 2") for base in (RESNET18, RESNET34)),
-        *(
-            _plain(base, f"{HE15}, section 4.2 and figure 6")
-            for base in cifar
-            if base.name != "resnet1202_cifar"
-        ),
+        *(_plain(base, f"{HE15}, section 4.2 and figure 6") for base in cifar if base.name != "resnet1202_cifar"),
     )
 
 
@@ -191,9 +181,7 @@ def architecture(name: str, **differences: Any) -> Architecture:
     check_field_names(differences)
     for field in ("name", "source"):
         if field in differences:
-            raise ValueError(
-                f"{field!r} is the row's own and cannot be changed; give facts, such as num_classes=10"
-            )
+            raise ValueError(f"{field!r} is the row's own and cannot be changed; give facts, such as num_classes=10")
     facts = tuples(differences)
     blocks = facts.get("blocks")
     if isinstance(blocks, tuple) and blocks:

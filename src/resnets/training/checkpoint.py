@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +18,21 @@ KEPT = 2
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come: epochs and batches done, and seconds of training without evaluation."""
+    """How far a run has come: epochs and batches done, and seconds of training without evaluation.
+
+    `loss`, `right` and `seen` add up since the last line of metrics, which may lie in an earlier epoch.
+    """
 
     epoch: int
     step: int
     seconds: float
+    loss: float = 0.0
+    right: int = 0
+    seen: int = 0
+
+
+PROGRESS = tuple(field.name for field in fields(Progress))
+"""What of a run's state is progress, by name."""
 
 
 def save(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
@@ -60,12 +69,12 @@ def restore(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer) 
     for path in reversed(checkpoints(folder)):
         try:
             with safe_open(path, framework="pt") as file:
-                facts: dict[str, Any] = json.loads(file.metadata()["progress"])
+                progress = Progress(**json.loads((file.metadata() or {})["progress"]))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             continue
         _put_back(tensors, network, optimizer)
-        return Progress(**facts)
+        return progress
     return None
 
 

@@ -88,7 +88,7 @@ def train_step(state: State, batch: Batch) -> None:
             f"train again with a lower --lr, such as {recipe.lr / 3:.2g}, or with --precision fp32"
         )
     state.optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
     state.step += 1
     state.loss += value * len(labels)

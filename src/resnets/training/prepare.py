@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from resnets.net.freeze import freeze
 from resnets.net.network import ResNet, build
 from resnets.spec.levels import check_input
 from resnets.spec.preprocess import Preprocess
+from resnets.spec.variants import VARIANTS
 from resnets.training.precision import fastest
 from resnets.training.recipe import RECIPES, Recipe
 from resnets.weights.modelfile import load
@@ -37,7 +39,7 @@ class Parts:
     validation_name: str
     preprocess: Preprocess
     network: ResNet
-    start: str  # name of the row or path of the model file it began from
+    origin: str  # name of the row it began from, or sha256 of the model file: never a path
 
 
 def default_recipe(dataset: DataSet) -> str:
@@ -69,8 +71,11 @@ def prepare(
         train, validation = split(train, recipe.held_out, recipe.seed)
         name = "held out"
     seeded = torch.Generator().manual_seed(recipe.seed)
-    if Path(start).suffix == ".safetensors" or Path(start).exists():
+    origin = start
+    if start not in VARIANTS and (Path(start).suffix == ".safetensors" or Path(start).exists()):
         network, preprocess = _from_file(start, dataset, differences, seeded, say)
+        with open(start, "rb") as file:
+            origin = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     else:
         preprocess = default_preprocess(dataset)
         if "in_channels" not in differences:
@@ -95,7 +100,7 @@ def prepare(
         validation_name=name,
         preprocess=preprocess,
         network=network,
-        start=start,
+        origin=origin,
     )
 
 
@@ -132,13 +137,15 @@ def _from_file(
     start: str, dataset: DataSet, differences: dict[str, Any], generator: torch.Generator, say: Say
 ) -> tuple[ResNet, Preprocess]:
     if differences:
-        raise ValueError(
-            f"{start} is a trained network; its facts ({', '.join(differences)}) cannot be changed"
-        )
+        raise ValueError(f"{start} is a trained network; its facts ({', '.join(differences)}) cannot be changed")
     model = load(start)
+    channels = model.network.architecture.in_channels
+    if isinstance(dataset.train, ArraySource) and dataset.train.channels > channels:
+        raise ValueError(
+            f"{start} takes {channels} channel and the pictures of {dataset.name} have {dataset.train.channels}: it "
+            f"would not see their colour. Start from a row instead, such as --model {model.network.architecture.name}"
+        )
     if model.card.classes == dataset.classes:
         return model.network, model.card.preprocess
-    say(
-        f"{start} knows {len(model.card.classes)} other classes: a new head for {len(dataset.classes)} is drawn"
-    )
+    say(f"{start} knows {len(model.card.classes)} other classes: a new head for {len(dataset.classes)} is drawn")
     return with_classes(model.network, len(dataset.classes), generator=generator), model.card.preprocess

@@ -52,18 +52,18 @@ class Recipe:
                 _refuse(field, getattr(self, field), "one of " + ", ".join(allowed))
         for field, (least, most) in BOUNDS.items():
             value = getattr(self, field)
-            if value is not None and not least <= value <= most:
-                _refuse(field, value, f"{least:g} to {most:g}")
-        if any(not 0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(
-            self.milestones
-        ):
+            kind, word = (int, "whole numbers from ") if isinstance(least, int) else (int | float, "")
+            if value is not None and not (isinstance(value, kind) and least <= value <= most):
+                _refuse(field, value, f"{word}{least:g} to {most:g}")
+        if any(not 0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(self.milestones):
             _refuse("milestones", self.milestones, "rising shares of the run, between 0 and 1")
         if self.augmentation not in AUGMENTATIONS:
             _refuse("augmentation", self.augmentation, "one of " + ", ".join(AUGMENTATIONS))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field as JSON-able values."""
-        return {**dataclasses.asdict(self), "milestones": list(self.milestones)}
+        """Return every field as JSON-able values; equal recipes give equal JSON."""
+        real = {field: float(getattr(self, field)) for field, (least, _) in BOUNDS.items() if isinstance(least, float)}
+        return {**dataclasses.asdict(self), **real, "milestones": list(self.milestones)}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> Recipe:
@@ -86,7 +86,8 @@ BOUNDS = MappingProxyType(
         "seed": (0, 2**31),
     }
 )
-"""Smallest and largest value of each number. A batch of one would leave batch normalisation nothing to compare."""
+"""Smallest and largest value of each number; whole ones are whole. A batch of one would leave batch normalisation
+nothing to compare."""
 
 _ROWS = (
     Recipe(
@@ -118,7 +119,7 @@ _ROWS = (
     ),
     Recipe(
         name="mnist-notes",
-        source="note 002: Adam 1e-4, batch 128. It asks for 20 epochs and runs 21: its loop is range(epochs + 1)",
+        source="note 002: Adam 1e-4, batch 128. It asks for 20 epochs and runs 21: range(epochs + 1)",
         epochs=21,
         batch_size=128,
         optimizer="adam",
@@ -160,7 +161,8 @@ RECIPES = MappingProxyType({row.name: row for row in _ROWS})
 def recipe(name: str, **differences: Any) -> Recipe:
     """Return a row of the table with some of its numbers changed.
 
-    Raises `ValueError` for an unknown name or number (it suggests the nearest), or an impossible value.
+    Asking for epochs takes back a row's count in batches. Raises `ValueError` for an unknown name or number
+    (it suggests the nearest), or an impossible value.
 
     >>> recipe("mnist", epochs=1).epochs
     1
@@ -176,6 +178,8 @@ def recipe(name: str, **differences: Any) -> Recipe:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"{key!r} is no number of a recipe.{hint} Allowed: {', '.join(names)}")
+    if "epochs" in differences:
+        differences.setdefault("iterations", None)
     return replace(row, **differences)
 
 

@@ -1,4 +1,4 @@
-"""A run's folder: model, metrics, resolved recipe, curves and state, each written in one step or line by line."""
+"""A run's folder: model, metrics, resolved recipe, curves and state, each written at once or line by line."""
 
 from __future__ import annotations
 
@@ -41,20 +41,16 @@ class RunFolder:
         """Folder of the checkpoints."""
         return self.path / "state"
 
-    def prepare(self, *, resume: bool) -> None:
-        """Make the folder; raise `ValueError` if a run is there that would be lost, or none that could go on."""
+    def check(self, *, resume: bool) -> None:
+        """Raise `ValueError` if a run is there that would be lost, or none that could go on."""
         if resume and not self.recipe.exists():
-            raise ValueError(
-                f"{self.path} holds no run to resume (no recipe.json); leave out --resume to start one"
-            )
+            raise ValueError(f"{self.path} holds no run to resume (no recipe.json); leave out --resume to start one")
         if not resume and self.recipe.exists():
-            raise ValueError(
-                f"{self.path} already holds a run; give another --out, or --resume to go on with that one"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
+            raise ValueError(f"{self.path} already holds a run; give another --out, or --resume to go on with that one")
 
     def write_recipe(self, facts: dict[str, Any]) -> None:
-        """Write the resolved request."""
+        """Make the folder, and write the resolved request into it."""
+        self.path.mkdir(parents=True, exist_ok=True)
         atomic.write(self.recipe, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
 
     def read_recipe(self) -> dict[str, Any]:
@@ -80,6 +76,6 @@ class RunFolder:
         return found
 
     def keep_lines_to(self, step: int) -> None:
-        """Drop the metrics after a step, as a resumed run will write them again."""
-        kept = [line for line in self.lines() if line["step"] <= step]
+        """Drop the metrics after a step, and the last line for the test: a resumed run writes them again."""
+        kept = [line for line in self.lines() if line["step"] <= step and "epoch" in line]
         atomic.write(self.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())

@@ -11,6 +11,7 @@ import torch
 from resnets.data.dataset import DataSet
 from resnets.data.open import open_data
 from resnets.evaluation.evaluate import Report, evaluate_network
+from resnets.net.device import find_device
 from resnets.page.plot import curves
 from resnets.spec.card import Card
 from resnets.training import checkpoint
@@ -41,7 +42,7 @@ def train(
     recipe_name: str | None = None,
     out: str | Path | None = None,
     size: tuple[int, int] | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     resume: bool = False,
     facts: dict[str, Any] | None = None,
     say: Say = lambda sentence: None,
@@ -58,8 +59,10 @@ def train(
     """
     dataset = data if isinstance(data, DataSet) else open_data(data)
     folder = RunFolder(Path(out or f"runs/{dataset.name}-{Path(model).stem}"))
-    folder.prepare(resume=resume)
+    folder.check(resume=resume)
     if resume:
+        if recipe_name or numbers or facts or size:
+            raise ValueError("a resumed run goes on with its own recipe, size and facts; leave those out")
         chosen, request = _resumed(folder, dataset)
         model, size, facts = request["model"], request["size"] and tuple(request["size"]), request["facts"]
     else:
@@ -67,19 +70,18 @@ def train(
         if recipe_name is None:
             say(f"recipe {row}: the one that suits {dataset.name}; --recipe chooses another")
         chosen = recipe(row, **numbers)
-    parts = prepare(dataset, model, chosen, size=size, differences=facts or {}, say=say)
-    target = torch.device(device)
-    if not resume:
-        chosen = resolve_precision(parts, chosen, target, say)
-        folder.write_recipe(_request(dataset, model, size, facts, chosen))
-    with torch.random.fork_rng():
+    target = find_device(device)
+    with torch.random.fork_rng():  # the caller's random numbers are not ours to use up
+        parts = prepare(dataset, model, chosen, size=size, differences=facts or {}, say=say)
+        _card(parts, chosen, dataset, None).to_json()  # what it refuses is refused now, not after the training
+        if not resume:
+            chosen = resolve_precision(parts, chosen, target, say)
+            folder.write_recipe(_request(dataset, model, size, facts, chosen))
         state = _run(parts, chosen, target, folder, watch or Watch(), resume=resume)
     return _finish(parts, chosen, dataset, folder, state)
 
 
-def _run(
-    parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, watch: Watch, *, resume: bool
-) -> State:
+def _run(parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, watch: Watch, *, resume: bool) -> State:
     batches = loader(parts, chosen)
     network = lay_out_network(parts.network, chosen.precision, device)
     per_epoch = batches.batches_per_epoch
@@ -93,7 +95,8 @@ def _run(
     if resume:
         progress = checkpoint.restore(folder.state, network, state.optimizer)
         if progress:
-            state.epoch, state.step, state.seconds = progress.epoch, progress.step, progress.seconds
+            for name in checkpoint.PROGRESS:
+                setattr(state, name, getattr(progress, name))
         lay_out_network(network, chosen.precision, device)
         folder.keep_lines_to(state.step)
     watch.begin(state, parts, folder, per_epoch)
@@ -105,27 +108,30 @@ def _run(
 
 
 def _finish(parts: Parts, chosen: Recipe, dataset: DataSet, folder: RunFolder, state: State) -> Trained:
-    network = state.network.to(memory_format=torch.contiguous_format).cpu().eval()  # type: ignore[call-overload]
+    network = state.network.to(memory_format=torch.contiguous_format).cpu().eval()
     network.requires_grad_(True)
     report = None
     if dataset.test is not None:
         report = evaluate_network(network, dataset.test, parts.preprocess, classes=dataset.classes)
         folder.append({"step": state.step, "split": "test", "top1": report.top1, "loss": report.loss})
-    card = Card(
-        architecture=network.architecture,
+    model = Model(network, _card(parts, chosen, dataset, report))
+    save(model, folder.model)
+    curves(folder.lines(), folder.curves)
+    return Trained(model=model, path=folder.model, report=report, seconds=state.seconds)
+
+
+def _card(parts: Parts, chosen: Recipe, dataset: DataSet, report: Report | None) -> Card:
+    return Card(
+        architecture=parts.network.architecture,
         classes=dataset.classes,
         preprocess=parts.preprocess,
         origin={
-            "started_from": parts.start,
+            "started_from": parts.origin,
             "recipe": chosen.to_dict(),
             "data": {"name": dataset.name, "sha256": dataset.fingerprint, "pictures": len(parts.train)},
             "metrics": {} if report is None else {"test_top1": report.top1, "test_pictures": report.pictures},
         },
     )
-    model = Model(network, card)
-    save(model, folder.model)
-    curves(folder.lines(), folder.curves)
-    return Trained(model=model, path=folder.model, report=report, seconds=state.seconds)
 
 
 def _request(

@@ -33,7 +33,7 @@ class Watch:
 
     def epoch(self, state: State) -> None:
         """Save what the run needs to go on from here."""
-        progress = checkpoint.Progress(epoch=state.epoch, step=state.step, seconds=state.seconds)
+        progress = checkpoint.Progress(**{name: getattr(state, name) for name in checkpoint.PROGRESS})
         checkpoint.save(self._folder.state, state.network, state.optimizer, progress)
 
     def end(self, skipped: list[tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip archive, such as a PyTorch .pt or .pth checkpoint"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as Keras weights"),
     (b"\x80\x02", "a pickle, such as an old PyTorch or Detectron checkpoint"),
+    (b"\x80\x03", "a pickle"),
     (b"\x80\x04", "a pickle"),
     (b"\x80\x05", "a pickle"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -24,6 +25,9 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"{", "a text in JSON"),
 )
 
+LONGEST_HEADER = 100_000_000
+"""Bytes; the safetensors library reads no longer one."""
+
 
 def appearance(path: Path) -> str:
     """Return a phrase such as "a zip archive, such as a PyTorch .pt or .pth checkpoint"."""
@@ -31,10 +35,10 @@ def appearance(path: Path) -> str:
         start = file.read(64)
     if not start:
         return "an empty file"
+    # A safetensors file opens with the length of its JSON header, whose bytes may be anyone's signature.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
+        return "a damaged or cut-off safetensors file"
     for signature, phrase in SIGNATURES:
         if start.startswith(signature):
             return phrase
-    # A safetensors file opens with the length of its JSON header.
-    if start[8:9] == b"{":
-        return "a damaged or cut-off safetensors file"
     return "a text" if start.isascii() and b"\x00" not in start else "an unknown kind of file"

@@ -18,8 +18,11 @@ from resnets.weights.appearance import appearance
 CARD_KEY = "resnets"
 """The one metadata key of the file. One key keeps the bytes equal: safetensors orders no others."""
 
-DTYPES = {"F32": torch.float32, "I64": torch.int64}
-"""What a model file stores: weights and statistics, and the norms' batch counts."""
+COUNT = "num_batches_tracked"
+"""What the names of the norms' batch counts end in: I64. Everything else in a model file is F32."""
+
+Tensors = dict[str, tuple[str, tuple[int, ...]]]
+"""Name -> (type, shape), in the words of safetensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +60,26 @@ def load(path: str | Path) -> Model:
     from safetensors.torch import load_file
 
     path = Path(path)
-    card, shapes = _open(path)
-    wanted = plan(card.architecture).tensors()
-    _refuse_other_tensors(path, wanted, shapes)
+    card, found = _open(path)
+    shapes = plan(card.architecture).tensors()
+    wanted = {name: ("I64" if name.endswith(COUNT) else "F32", shape) for name, shape in shapes.items()}
+    _refuse_other_tensors(path, wanted, found)
     with torch.device("meta"):
         network = ResNet(card.architecture)
     network.load_state_dict(load_file(path), strict=True, assign=True)
     return Model(network.eval(), card)
 
 
-def _open(path: Path) -> tuple[Card, dict[str, tuple[int, ...]]]:
-    """The card and the shape of every tensor, from the header alone."""
+def _open(path: Path) -> tuple[Card, Tensors]:
+    """The card, and the type and shape of every tensor, from the header alone."""
     if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder, not a model file; a training run keeps its own in model.safetensors"
-        )
+        raise ValueError(f"{path} is a folder, not a model file; a training run keeps its own in model.safetensors")
     if not path.exists():
-        raise FileNotFoundError(
-            f"no file {path}; `resnets train DATA --out DIR` writes DIR/model.safetensors"
-        )
+        raise FileNotFoundError(f"no file {path}; `resnets train DATA --out DIR` writes DIR/model.safetensors")
+    if not path.is_file():
+        raise ValueError(f"{path} is no regular file; give a model file on disk")
     header = _header(path)
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", None) or {}
     if CARD_KEY not in metadata:
         some = ", ".join(sorted(header)[:3])
         raise ValueError(
@@ -91,12 +93,9 @@ def _open(path: Path) -> tuple[Card, dict[str, tuple[int, ...]]]:
     # Checked before the plan is made: a card may claim any number of blocks, a file pays for each tensor.
     if sum(card.architecture.blocks) > len(header):
         raise ValueError(
-            f"{path}: its card speaks of {sum(card.architecture.blocks)} blocks and it has {len(header)} tensors"
+            f"{path}: its card speaks of {sum(card.architecture.blocks)} blocks, for {len(header)} tensors"
         )
-    wrong = sorted({entry["dtype"] for entry in header.values()} - set(DTYPES))
-    if wrong:
-        raise ValueError(f"{path} stores {', '.join(wrong)}; a model file stores {' and '.join(DTYPES)}")
-    return card, {name: tuple(entry["shape"]) for name, entry in header.items()}
+    return card, {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in header.items()}
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -113,15 +112,13 @@ def _header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _refuse_other_tensors(
-    path: Path, wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
-) -> None:
+def _refuse_other_tensors(path: Path, wanted: Tensors, found: Tensors) -> None:
     missing = [name for name in wanted if name not in found]
     extra = [name for name in found if name not in wanted]
     other = [name for name in wanted if name in found and wanted[name] != found[name]]
     problems = [
         f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
-        for what, names in (("missing", missing), ("unexpected", extra), ("of another shape", other))
+        for what, names in (("missing", missing), ("unexpected", extra), ("of another shape or type", other))
         if names
     ]
     if problems:

@@ -138,6 +138,4 @@ def _read_dictionary(path: Path) -> Mapping[str, Any]:
     facts = unpickle.loads(bounded.read(path, MAX_BYTES), ARRAYS)
     if not isinstance(facts, dict):
         raise DataError(f"{path} holds a {type(facts).__name__}; expected a dictionary")
-    return {
-        key.decode("latin-1") if isinstance(key, bytes) else str(key): value for key, value in facts.items()
-    }
+    return {key.decode("latin-1") if isinstance(key, bytes) else str(key): value for key, value in facts.items()}

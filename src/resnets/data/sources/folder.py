@@ -54,9 +54,7 @@ def read_folder(folder: Path, formats: Sequence[str] = Preprocess().formats) -> 
     listing = _list_classes(folder, endings)
     classes, labels = _number(listing, None)
     train, test = split(FolderSource(listing.paths, labels), TEST_SHARE, seed=0)
-    return _data_set(
-        folder, classes, train, test, [listing], notes=("Split 80/20: no train folder was given.",)
-    )
+    return _data_set(folder, classes, train, test, [listing], notes=("Split 80/20: no train folder was given.",))
 
 
 def _given_split(folder: Path, train: Path | None, tests: list[Path], endings: tuple[str, ...]) -> DataSet:
@@ -143,9 +141,7 @@ def _list_classes(root: Path, endings: tuple[str, ...]) -> _Listing:
             else:
                 ignored[path.suffix.lower()] += 1
         if len(listing.paths) == before:
-            instead = (
-                f", only {', '.join(natural_order(ignored)) or 'files without ending'}" if ignored else ""
-            )
+            instead = f", only {', '.join(natural_order(ignored)) or 'files without ending'}" if ignored else ""
             raise DataError(
                 f"the class folder {folder} holds no pictures{instead}; "
                 f"add some ({', '.join(endings)}) or remove the folder"
