@@ -13,7 +13,7 @@ from resnets.net.head import Head
 from resnets.net.initialise import initialise
 from resnets.net.layers import Conv2d, Pool2d, batch_norm
 from resnets.spec.architecture import Architecture
-from resnets.spec.levels import check_input
+from resnets.spec.levels import check_input, smallest_input
 from resnets.spec.plan import Plan, StemPlan
 from resnets.spec.resolve import plan
 from resnets.spec.variants import architecture
@@ -26,6 +26,7 @@ class ResNet(nn.Module):
         super().__init__()
         self.architecture = arch
         self.plan: Plan = plan(arch)
+        self.smallest = smallest_input(self.plan)
         self.stem = _stem(self.plan.stem)
         self.stages = nn.Sequential(
             *(nn.Sequential(*(block(spec) for spec in stage.blocks)) for stage in self.plan.stages)
@@ -80,7 +81,9 @@ class ResNet(nn.Module):
                 f"{self.architecture.name} takes (N, {wanted}, H, W) and was given {tuple(x.shape)}; "
                 f"for other channels build it with in_channels=..."
             )
-        check_input(self.plan, (int(x.shape[2]), int(x.shape[3])))
+        height, width = x.shape[2:]
+        if min(height, width) < self.smallest:
+            check_input(self.plan, (height, width))
 
 
 def build(

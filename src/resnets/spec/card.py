@@ -83,7 +83,7 @@ class Card:
         if missing:
             raise ValueError(f"the card lacks {', '.join(missing)}")
         for name, kind in FIELD_TYPES.items():
-            if not isinstance(facts[name], kind) or isinstance(facts[name], bool):
+            if type(facts[name]) is not kind:  # True is an int to isinstance
                 raise ValueError(f"the card's {name} must be {kind.__name__}, not {type(facts[name]).__name__}")
         if not 1 <= facts["schema"] <= SCHEMA:
             raise ValueError(

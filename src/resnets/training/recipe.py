@@ -52,9 +52,9 @@ class Recipe:
                 _refuse(field, getattr(self, field), "one of " + ", ".join(allowed))
         for field, (least, most) in BOUNDS.items():
             value = getattr(self, field)
-            kind, word = (int, "whole numbers from ") if isinstance(least, int) else (int | float, "")
-            if value is not None and not (isinstance(value, kind) and least <= value <= most):
-                _refuse(field, value, f"{word}{least:g} to {most:g}")
+            fits = isinstance(value, int if field in WHOLE else (int, float)) and least <= value <= most
+            if not fits and (field, value) != ("iterations", None):
+                _refuse(field, value, f"{'whole numbers from ' * (field in WHOLE)}{least:g} to {most:g}")
         if any(not 0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(self.milestones):
             _refuse("milestones", self.milestones, "rising shares of the run, between 0 and 1")
         if self.augmentation not in AUGMENTATIONS:
@@ -62,7 +62,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field as JSON-able values; equal recipes give equal JSON."""
-        real = {field: float(getattr(self, field)) for field, (least, _) in BOUNDS.items() if isinstance(least, float)}
+        real = {field: float(getattr(self, field)) for field in BOUNDS if field not in WHOLE}
         return {**dataclasses.asdict(self), **real, "milestones": list(self.milestones)}
 
     @classmethod
@@ -86,8 +86,10 @@ BOUNDS = MappingProxyType(
         "seed": (0, 2**31),
     }
 )
-"""Smallest and largest value of each number; whole ones are whole. A batch of one would leave batch normalisation
-nothing to compare."""
+"""Smallest and largest value of each number. A batch of one would leave batch normalisation nothing to compare."""
+
+WHOLE = ("iterations", "batch_size", "held_out", "seed")
+"""Numbers that are counts."""
 
 _ROWS = (
     Recipe(

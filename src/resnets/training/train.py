@@ -58,6 +58,8 @@ def train(
     Raises `ValueError` for a request whose parts do not fit, before anything is trained or written.
     """
     dataset = data if isinstance(data, DataSet) else open_data(data)
+    for note in dataset.notes:
+        say(note)
     folder = RunFolder(Path(out or f"runs/{dataset.name}-{Path(model).stem}"))
     folder.check(resume=resume)
     if resume:
