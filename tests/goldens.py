@@ -28,6 +28,7 @@ Outputs = dict[str, Array]
 
 FOLDER = Path(__file__).parent / "golden" / "agreement"
 SEED = 20151210  # the day of arXiv:1512.03385
+STATISTICS = ("mean", "std", "min", "max")
 SAMPLES = 16
 DIGITS = 10  # significant digits that a golden keeps
 TOLERANCE = 1e-8  # of a level's largest magnitude, in float64
@@ -116,7 +117,7 @@ def statistics(map_: Array) -> dict[str, Any]:
     places = np.linspace(0, flat.size - 1, SAMPLES).astype(int)
     return {
         "shape": list(map_.shape),
-        **{key: _rounded(getattr(flat, key)()) for key in ("mean", "std", "min", "max")},
+        **{key: _rounded(getattr(flat, key)()) for key in STATISTICS},
         "samples": {str(place): _rounded(flat[place]) for place in places},
     }
 
@@ -167,7 +168,7 @@ def read_golden(name: str) -> dict[str, Any]:
 
 
 def _numbers(kept: Mapping[str, Any]) -> dict[str, float]:
-    return {key: value for key, value in kept.items() if key not in ("shape", "samples")} | kept["samples"]
+    return {**{key: kept[key] for key in STATISTICS}, **kept["samples"]}
 
 
 def _rounded(value: float) -> float:

@@ -1,10 +1,10 @@
 """Our side of a comparison, and the comparison itself."""
 
 import torch
-from tests.goldens import Array, Outputs, cotangents, outputs_of, relative_error
 from torch import Tensor
 
 from resnets.net.network import ResNet
+from tests.goldens import Array, Outputs, cotangents, outputs_of, relative_error
 
 
 def our_outputs(network: ResNet, x: Array) -> Outputs:
@@ -29,7 +29,7 @@ def our_gradients(network: ResNet, x: Array) -> Outputs:
 def differentiate(maps: dict[str, Tensor]) -> None:
     """Backpropagate the sum of all outputs, each multiplied by its cotangent."""
     weights = cotangents({name: map_.detach().numpy() for name, map_ in maps.items()})
-    torch.stack([(map_ * torch.from_numpy(weights[name])).sum() for name, map_ in maps.items()]).sum().backward()
+    torch.autograd.backward(list(maps.values()), [torch.from_numpy(weights[name]).to(maps[name]) for name in maps])
 
 
 def assert_equal(ours: Outputs, theirs: Outputs, tolerance: float) -> float:

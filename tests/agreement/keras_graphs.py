@@ -12,21 +12,21 @@ from keras import layers
 
 Maps = dict[str, Any]
 
-MATTERPORT_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BOTTLENECKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 WIDTHS = (64, 128, 256, 512)
 
 
 def matterport(depth: int, *, stage5: bool = True, train_bn: bool = False) -> keras.Model:
     """Return `resnet_graph`: C1..C5, or C1..C4 without stage 5. `train_bn` is what it passes to every norm's call."""
     image = keras.Input((None, None, 3))
-    blocks = MATTERPORT_BLOCKS[depth] if stage5 else MATTERPORT_BLOCKS[depth][:3]
+    blocks = BOTTLENECKS[depth] if stage5 else BOTTLENECKS[depth][:3]
     return keras.Model(image, _matterport_maps(image, blocks, train_bn))
 
 
 def note001(depth: int, num_classes: int = 1000) -> keras.Model:
     """Return note 001's classifier: Matterport's maps, then global pooling, dropout, Dense(1024), dropout, Dense."""
     image = keras.Input((None, None, 3))
-    maps = _matterport_maps(image, MATTERPORT_BLOCKS[depth], train_bn=False)
+    maps = _matterport_maps(image, BOTTLENECKS[depth], train_bn=False)
     x = layers.GlobalAveragePooling2D()(maps["C5"])
     x = layers.Dropout(0.5)(x)
     x = layers.Dense(1024, activation="relu", name="head.hidden")(x)
@@ -37,8 +37,8 @@ def note001(depth: int, num_classes: int = 1000) -> keras.Model:
 def note002(depth: int) -> keras.Model:
     """Return note 002's network for 28x28 pictures: SAME padding, a projection in every stage, and no pooling."""
     image = keras.Input((None, None, 1))
-    x = maps_conv1 = _unit(image, "stem.conv1", 64, 7, stride=2, padding="same")
-    maps = {"conv1": maps_conv1}
+    maps: Maps = {}
+    x = maps["conv1"] = _unit(image, "stem.conv1", 64, 7, stride=2, padding="same")
     x = maps["C1"] = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     for stage, (count, width) in enumerate(zip((3, 4, 6, 3), WIDTHS, strict=True)):
         for number in range(count):
@@ -56,10 +56,10 @@ def note002(depth: int) -> keras.Model:
 
 
 def _matterport_maps(image: Any, blocks: tuple[int, ...], train_bn: bool) -> Maps:
-    x = layers.ZeroPadding2D((3, 3))(image)
-    x = maps_conv1 = _unit(x, "stem.conv1", 64, 7, stride=2, train_bn=train_bn)
-    maps = {"conv1": maps_conv1}
-    x = maps["C1"] = layers.MaxPooling2D((3, 3), strides=(2, 2), padding="same")(x)
+    maps: Maps = {}
+    padded = layers.ZeroPadding2D(3)(image)
+    x = maps["conv1"] = _unit(padded, "stem.conv1", 64, 7, stride=2, train_bn=train_bn)
+    x = maps["C1"] = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     for stage, (count, width) in enumerate(zip(blocks, WIDTHS, strict=False)):
         for number in range(count):
             stride = 2 if number == 0 and stage > 0 else 1

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
-from tests.goldens import Array, Outputs, cotangents
 
 from resnets.spec.plan import Conv, Linear, Norm, Plan, layer_tensors
+from tests.goldens import Array, Outputs, cotangents
 
 KIND = {Conv: keras.layers.Conv2D, Norm: keras.layers.BatchNormalization, Linear: keras.layers.Dense}
 SLOTS = {

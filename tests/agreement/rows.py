@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 
 import keras
 import numpy as np
 import torch
+
 from tests.agreement import keras_graphs, keras_side
 
 Size = tuple[int, int]
@@ -65,7 +67,7 @@ KERAS_ROWS = (
             name=f"resnet{depth}_mrcnn{'' if stage5 else '_c4'}",
             family="Matterport's resnet_graph",
             reference=f"Matterport's resnet_graph(resnet{depth}, stage5={stage5}), in Keras 3",
-            make=lambda depth=depth, stage5=stage5: keras_graphs.matterport(depth, stage5=stage5),
+            make=partial(keras_graphs.matterport, depth, stage5=stage5),
             sizes=(*SIZES, (128, 128)),
         )
         for depth in (50, 101)
@@ -76,7 +78,7 @@ KERAS_ROWS = (
             name=f"resnet{depth}_note001",
             family="note 001's classifier",
             reference=f"note 001's classifier at depth {depth}, in Keras 3",
-            make=lambda depth=depth: keras_graphs.note001(depth),
+            make=partial(keras_graphs.note001, depth),
         )
         for depth in (50, 101, 152)
     ),
@@ -85,7 +87,7 @@ KERAS_ROWS = (
             name=f"resnet{depth}_note002",
             family="note 002's networks",
             reference=f"note 002's ResNet-{depth}, in Keras 3",
-            make=lambda depth=depth: keras_graphs.note002(depth),
+            make=partial(keras_graphs.note002, depth),
             sizes=NOTE002_SIZES,
             golden_size=NOTE002_GOLDEN_SIZE,
         )

@@ -8,15 +8,15 @@ import keras
 import pytest
 import tensorflow
 import torch
+
+from resnets.net.freeze import train_bn
+from resnets.net.network import ResNet
+from resnets.spec.variants import architecture
 from tests.agreement import keras_graphs
 from tests.agreement.compare import assert_equal, our_gradients, our_outputs
 from tests.agreement.keras_side import KerasSide, carry
 from tests.agreement.rows import KERAS_ROWS, KerasRow, Size, versions
 from tests.goldens import network_of, picture, random_weights, write_golden
-
-from resnets.net.freeze import train_bn
-from resnets.net.network import ResNet
-from resnets.spec.variants import architecture
 
 Record = Callable[[str, object], None]
 ROWS = {row.name: row for row in KERAS_ROWS}

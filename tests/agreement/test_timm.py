@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import timm
+
+from resnets.net.network import ResNet
+from resnets.spec.variants import architecture
 from tests.agreement.compare import assert_equal, our_gradients, our_outputs
 from tests.agreement.rows import GOLDEN_SIZE, SIZES, TIMM_FAMILIES, WITHOUT_GOLDEN, Size, versions
 from tests.agreement.timm_side import TimmSide, carry
 from tests.goldens import network_of, picture, random_weights, write_golden
-
-from resnets.net.network import ResNet
-from resnets.spec.variants import architecture
 
 Record = Callable[[str, object], None]
 Pair = tuple[str, TimmSide, ResNet]

@@ -5,11 +5,11 @@ from typing import Any
 
 import timm
 import torch
-from tests.agreement.compare import differentiate
-from tests.goldens import Array, Outputs
 from torch import Tensor, nn
 
 from resnets.spec.plan import Plan
+from tests.agreement.compare import differentiate
+from tests.goldens import Array, Outputs
 
 RESNET_LEVELS = {"conv1": "act1", "C1": "maxpool"} | {f"C{k}": f"layer{k - 1}" for k in (2, 3, 4, 5)}
 RESNETV2_LEVELS = {"conv1": "stem.conv", "C1": "stem.pool"} | {f"C{k}": f"stages.{k - 2}" for k in (2, 3, 4)}

@@ -1,10 +1,13 @@
 """Our networks give what Keras and timm gave for the same numbers; `make agreement` asked them, and kept it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+
+from resnets.spec.variants import VARIANTS, architecture, variants
 from tests.goldens import (
     FOLDER,
     SEED,
@@ -17,8 +20,6 @@ from tests.goldens import (
     read_golden,
     uniform,
 )
-
-from resnets.spec.variants import VARIANTS, architecture, variants
 
 GOLDENS = sorted(file.stem for file in FOLDER.glob("*.json"))
 
@@ -38,6 +39,15 @@ MISTAKES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("resnet50d", {"shortcut": "projection"}),
     ("resnetv2_50", {"stride_on": "1x1"}),
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: the maps are small, and on a busy machine two would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", GOLDENS)

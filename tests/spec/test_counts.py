@@ -28,9 +28,7 @@ TORCHVISION = {
 # He et al. 2015 (arXiv:1512.03385), Table 6, "# params": millions, as printed.
 PAPER_CIFAR = {20: "0.27", 32: "0.46", 44: "0.66", 56: "0.85", 110: "1.7", 1202: "19.4"}
 
-PLAIN_PAIRS = [
-    (name, name.replace("plain", "resnet")) for name, arch in VARIANTS.items() if arch.shortcut == "none"
-]
+PLAIN_PAIRS = [(name, name.replace("plain", "resnet")) for name, arch in VARIANTS.items() if arch.shortcut == "none"]
 
 
 def gmacs(arch: Architecture) -> float:
@@ -66,8 +64,8 @@ def test_resnet56_costs_2752_parameters_more_with_projections_than_with_option_a
     assert counts == {"resnet56_cifar": 853_018, "plain56_cifar": 853_018, "resnet56_cifar_b": 855_770}
 
 
-def test_the_preactivation_164_has_the_1_70_million_parameters_its_paper_prints() -> None:
-    # He et al. 2016 (arXiv:1603.05027) prints "1.7M" for ResNet-164; its authors' code counts 1.70M.
+def test_the_preactivation_164_has_the_1_7_million_parameters_that_are_published() -> None:
+    # Zagoruyko and Komodakis 2016 (arXiv:1605.07146), Table 5: pre-act-ResNet of depth 164, 1.7M.
     assert f"{parameters(plan(VARIANTS['resnet164v2_cifar'])) / 1e6:.2f}" == "1.70"
 
 

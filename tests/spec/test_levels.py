@@ -56,9 +56,7 @@ def test_there_is_a_conv1_only_where_a_pool_follows_it(name: str) -> None:
 def test_a_level_of_a_large_picture_has_the_pictures_size_over_its_stride(name: str) -> None:
     network = plan(VARIANTS[name])
     sizes = level_sizes(network, (256, 512))
-    assert sizes == {
-        key: (256 // level.stride, 512 // level.stride) for key, level in levels(network).items()
-    }
+    assert sizes == {key: (256 // level.stride, 512 // level.stride) for key, level in levels(network).items()}
 
 
 def test_the_mask_rcnn_backbone_gives_256_256_128_64_and_32_pixels_of_1024() -> None:

@@ -79,3 +79,5 @@ def command(
             f"on {trained.report.pictures:,} pictures, after {trained.seconds:.0f} s of training"
         )
     print(trained.path)
+    if trained.skipped:
+        raise typer.Exit(3)

@@ -14,9 +14,9 @@ from resnets.spec.plan import Conv, Gate, Norm, Pool
 class Conv2d(nn.Conv2d):
     """A convolution with any padding rule, worked out from the input it meets.
 
-    While training on a map of at most 2x2 pixels it is done as one matrix product: there every window covers
-    the whole map, so most of a 3x3 kernel multiplies padding. Same sum, two thirds of the time of an MNIST
-    step (docs/decisions/0008).
+    While training on a map of at most 2x2 pixels it is done as one matrix product: there a 3x3 window covers
+    the whole map and most of it multiplies padding. Same sum, about two thirds of the time of an MNIST step
+    (docs/decisions/0008).
     """
 
     def __init__(self, spec: Conv) -> None:
@@ -34,14 +34,19 @@ class Conv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H', W'), sizes as `padding.out_size` says."""
         kernel, stride = self.kernel_size[0], self.stride[0]
-        if self.training and kernel == 3 and self.groups == 1 and max(x.shape[-2:]) <= 2:
-            return self._dense(x)
+        if self.training and kernel in (1, 3) and self.groups == 1 and max(x.shape[-2:]) <= 2:
+            return self._pointwise(x) if kernel == 1 else self._dense(x)
         if self.rule != "symmetric":
             x = pad(x, self.rule, kernel, stride, 0.0)
         return super().forward(x)
 
+    def _pointwise(self, x: Tensor) -> Tensor:
+        """A 1x1 convolution as a linear layer on every stride-th pixel."""
+        x = x[:, :, :: self.stride[0], :: self.stride[0]].movedim(1, -1)
+        return F.linear(x, self.weight.flatten(1), self.bias).movedim(-1, 1)
+
     def _dense(self, x: Tensor) -> Tensor:
-        """The convolution as (N, in * H * W) times a matrix of the taps that meet the map, place by place."""
+        """A 3x3 convolution as (N, in * H * W) times a matrix of the taps that meet the map, place by place."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         height, width = x.shape[-2:]
         top, left = (padding(self.rule, n, kernel, stride)[0] for n in (height, width))

@@ -175,13 +175,13 @@ def architecture(name: str, **differences: Any) -> Architecture:
     """
     row = VARIANTS.get(name)
     if row is None:
-        near = difflib.get_close_matches(name, VARIANTS, n=3, cutoff=0.4)
+        begun = [known for known in VARIANTS if known.startswith(name)][:3]
+        near = begun or difflib.get_close_matches(name, VARIANTS, n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise ValueError(f"no network is called {name!r}.{hint} `resnets show` lists all {len(VARIANTS)}.")
     check_field_names(differences)
-    for field in ("name", "source"):
-        if field in differences:
-            raise ValueError(f"{field!r} is the row's own and cannot be changed; give facts, such as num_classes=10")
+    if "source" in differences:
+        raise ValueError("'source' is the row's own and cannot be changed; give facts, such as num_classes=10")
     facts = tuples(differences)
     blocks = facts.get("blocks")
     if isinstance(blocks, tuple) and blocks:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from resnets.data.dataset import DataSet
+from resnets.data.loader import Loader
 from resnets.data.open import open_data
 from resnets.evaluation.evaluate import Report, evaluate_network
 from resnets.net.device import find_device
@@ -27,11 +28,12 @@ from resnets.weights.modelfile import Model, save
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
-    """What a run leaves: the model, where its file is, and its report on the test pictures, if there are any."""
+    """What a run leaves: the model, where its file is, its report on the test pictures, what it had to skip."""
 
     model: Model
     path: Path
-    report: Report | None
+    report: Report | None  # None without test pictures
+    skipped: tuple[tuple[str, str], ...]  # (training picture that could not be read, reason)
     seconds: float  # of training, evaluation left aside
 
 
@@ -79,12 +81,21 @@ def train(
         if not resume:
             chosen = resolve_precision(parts, chosen, target, say)
             folder.write_recipe(_request(dataset, model, size, facts, chosen))
-        state = _run(parts, chosen, target, folder, watch or Watch(), resume=resume)
-    return _finish(parts, chosen, dataset, folder, state)
+        batches = loader(parts, chosen)
+        state = _run(parts, chosen, batches, target, folder, watch or Watch(), resume=resume)
+    return _finish(parts, chosen, dataset, folder, state, tuple(batches.skipped))
 
 
-def _run(parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, watch: Watch, *, resume: bool) -> State:
-    batches = loader(parts, chosen)
+def _run(
+    parts: Parts,
+    chosen: Recipe,
+    batches: Loader,
+    device: torch.device,
+    folder: RunFolder,
+    watch: Watch,
+    *,
+    resume: bool,
+) -> State:
     network = lay_out_network(parts.network, chosen.precision, device)
     per_epoch = batches.batches_per_epoch
     state = State(
@@ -109,7 +120,14 @@ def _run(parts: Parts, chosen: Recipe, device: torch.device, folder: RunFolder, 
     return state
 
 
-def _finish(parts: Parts, chosen: Recipe, dataset: DataSet, folder: RunFolder, state: State) -> Trained:
+def _finish(
+    parts: Parts,
+    chosen: Recipe,
+    dataset: DataSet,
+    folder: RunFolder,
+    state: State,
+    skipped: tuple[tuple[str, str], ...],
+) -> Trained:
     network = state.network.to(memory_format=torch.contiguous_format).cpu().eval()
     network.requires_grad_(True)
     report = None
@@ -119,7 +137,7 @@ def _finish(parts: Parts, chosen: Recipe, dataset: DataSet, folder: RunFolder, s
     model = Model(network, _card(parts, chosen, dataset, report))
     save(model, folder.model)
     curves(folder.lines(), folder.curves)
-    return Trained(model=model, path=folder.model, report=report, seconds=state.seconds)
+    return Trained(model=model, path=folder.model, report=report, skipped=skipped, seconds=state.seconds)
 
 
 def _card(parts: Parts, chosen: Recipe, dataset: DataSet, report: Report | None) -> Card:
