@@ -57,7 +57,8 @@ class Disk:
 
     def _stepped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def stepped(path: Any, *rest: Any, **named: Any) -> Any:
-            if self._is_ours(path) and self.step(f"{name} {Path(os.fspath(path)).name}"):
+            changes = name != "mkdir" or not os.path.exists(path)
+            if self._is_ours(path) and changes and self.step(f"{name} {Path(os.fspath(path)).name}"):
                 self.act()
             return real(path, *rest, **named)
 

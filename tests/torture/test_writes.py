@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,25 +19,27 @@ from resnets.net.network import ResNet
 from resnets.page.plot import curves
 from resnets.training import checkpoint
 from resnets.training.run import RunFolder
+from resnets.training.train import train
 from resnets.weights.modelfile import save
 from tests import tiny
 from tests.torture.disk import Disk, failing
 
+SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 3, "batch_size": 8}
 FAULTS = {"full": errno.ENOSPC, "broken": errno.EIO}
 
 
-def optimizer_of(network: ResNet) -> torch.optim.Optimizer:
-    """SGD that has momentum to remember."""
-    found = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+def pair(seed: int) -> tuple[ResNet, torch.optim.Optimizer]:
+    """A network after one step of SGD, which has momentum to remember."""
+    network = tiny.network(seed)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
-    found.step()
-    return found
+    optimizer.step()
+    return network, optimizer
 
 
-def save_checkpoint(folder: Path, step: int) -> None:
-    network = tiny.network(seed=step)
-    checkpoint.save(folder, network, optimizer_of(network), checkpoint.Progress(epoch=step, step=step, seconds=0.5))
+def write_checkpoint(folder: Path, version: int, step: int = 7) -> None:
+    checkpoint.save(folder, *pair(version), checkpoint.Progress(epoch=1, step=step, seconds=version))
 
 
 def line(step: int) -> dict[str, float]:
@@ -44,11 +47,6 @@ def line(step: int) -> dict[str, float]:
 
 
 Write = Callable[[Path, int], object]
-
-
-def write_checkpoint(folder: Path, version: int) -> None:
-    network = tiny.network(seed=version)
-    checkpoint.save(folder, network, optimizer_of(network), checkpoint.Progress(epoch=1, step=7, seconds=version))
 
 
 WRITERS: dict[str, tuple[str, Write]] = {
@@ -130,22 +128,22 @@ def test_a_file_that_the_kernel_cuts_short_never_gets_its_name(writer: str, tmp_
 def test_a_disk_that_fails_while_a_checkpoint_is_saved_leaves_one_to_go_on_from(fault: str, tmp_path: Path) -> None:
     def fill(folder: Path) -> None:
         for step in (1, 2):
-            save_checkpoint(folder, step)
+            write_checkpoint(folder, step, step)
 
     fill(tmp_path / "counted")
     with Disk(tmp_path).watched() as disk:
-        save_checkpoint(tmp_path / "counted", 3)
+        write_checkpoint(tmp_path / "counted", 3, 3)
     assert any(step.startswith("unlink") for step in disk.steps)  # of the oldest
     for at, step in enumerate(disk.steps):
         folder = tmp_path / str(at)
         fill(folder)
         with Disk(folder, at, failing(FAULTS[fault])).watched(), pytest.raises(OSError):
-            save_checkpoint(folder, 3)
-        network = tiny.network()
-        progress = checkpoint.restore(folder, network, optimizer_of(network))
+            write_checkpoint(folder, 3, 3)
+        network, optimizer = pair(0)
+        progress = checkpoint.restore(folder, network, optimizer)
         assert progress is not None
         assert progress.step == (3 if "replace" in " ".join(disk.steps[:at]) else 2), f"after {step} failed"
-        assert same(network, tiny.network(seed=progress.step))
+        assert same(network, pair(progress.step)[0])
 
 
 def same(one: ResNet, other: ResNet) -> bool:
@@ -171,22 +169,22 @@ def tears(whole: bytes, chance: random.Random) -> Iterator[tuple[str, bytes]]:
 
 def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, seed: int) -> None:
     for step in (1, 2):
-        save_checkpoint(tmp_path, step)
+        write_checkpoint(tmp_path, step, step)
     older, newest = checkpoint.checkpoints(tmp_path)
     whole = newest.read_bytes()
     for what, torn in tears(whole, random.Random(seed)):
         if torn == whole:
             continue
         newest.write_bytes(torn)
-        network = tiny.network()
-        progress = checkpoint.restore(tmp_path, network, optimizer_of(network))
+        network, optimizer = pair(0)
+        progress = checkpoint.restore(tmp_path, network, optimizer)
         assert progress is not None, what
         assert progress.step == 1, what
-        assert same(network, tiny.network(seed=1)), what
+        assert same(network, pair(1)[0]), what
     older.write_bytes(b"torn too")
-    network = tiny.network()
-    assert checkpoint.restore(tmp_path, network, optimizer_of(network)) is None
-    assert same(network, tiny.network()), "nothing of a torn checkpoint may reach the network"
+    network, optimizer = pair(0)
+    assert checkpoint.restore(tmp_path, network, optimizer) is None
+    assert same(network, pair(0)[0]), "nothing of a torn checkpoint may reach the network"
 
 
 def test_metrics_that_end_in_half_a_line_are_read_to_the_line_before(tmp_path: Path) -> None:
@@ -209,7 +207,7 @@ def test_a_run_on_a_disk_that_failed_once_goes_on_to_the_same_bytes(
 ) -> None:
     data = tiny.data_set()
     with Disk(tmp_path / "whole").watched() as disk:
-        tiny.run(data, tmp_path / "whole", epochs=3, batch_size=8)
+        tiny.run(data, tmp_path / "whole", **SHORT)
     expected = (tmp_path / "whole" / "model.safetensors").read_bytes()
     chance = random.Random(seed)
     faults = [(at, name) for at in range(len(disk.steps)) for name in FAULTS]
@@ -219,11 +217,11 @@ def test_a_run_on_a_disk_that_failed_once_goes_on_to_the_same_bytes(
     for at, name in faults:
         folder = tmp_path / f"{at}-{name}"
         with Disk(folder, at, failing(FAULTS[name])).watched(), pytest.raises(OSError):
-            tiny.run(data, folder, epochs=3, batch_size=8)
+            tiny.run(data, folder, **SHORT)
         if (folder / "recipe.json").exists():
-            tiny.run(data, folder, resume=True, model="resnet50")
+            train(data, out=folder, device="cpu", resume=True)
         else:
-            tiny.run(data, folder, epochs=3, batch_size=8)
+            tiny.run(data, folder, **SHORT)
         where = f"seed {seed}: {disk.steps[at]} (step {at}) failed with {name}"
         assert (folder / "model.safetensors").read_bytes() == expected, where
         tried += 1

@@ -82,7 +82,13 @@ def with_other_facts(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'\\"epoch\\"', b'\\"epxxh\\"', 1))
 
 
-@pytest.mark.parametrize("damage", [cut, empty, without_progress, without_json, with_other_facts])
+def with_one_bit_turned(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [cut, empty, without_progress, without_json, with_other_facts, with_one_bit_turned])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(damage: Callable[[Path], None], tmp_path: Path) -> None:
     network = tiny.network()
     made = optimizer(network, recipe("digits"))

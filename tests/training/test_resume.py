@@ -109,7 +109,7 @@ def test_a_run_may_be_stopped_again_and_again(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
     tiny.run(tiny.data_set(50), tmp_path / "whole", **QUICK)
     stop(tmp_path / "stopped", StopAfter(epoch=3))
-    before, newest = sorted((tmp_path / "stopped" / "state").iterdir())
+    _, newest = sorted((tmp_path / "stopped" / "state").iterdir())
     newest.write_bytes(newest.read_bytes()[:-50])
     resume(tmp_path / "stopped")
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")

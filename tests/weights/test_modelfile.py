@@ -263,7 +263,7 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
 
 
 def test_an_absent_file_says_how_one_is_made(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no file .*absent; `resnets train DATA --out DIR` writes"):
+    with pytest.raises(FileNotFoundError, match=r"no file .*absent; `resnets train DATA --out DIR` writes"):
         load(tmp_path / "absent")
 
 

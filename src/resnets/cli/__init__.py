@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -22,6 +23,9 @@ for verb in (show, draw, train, evaluate, predict, demo):
 
 def main() -> None:
     """Run the command in `sys.argv` and exit: 0 done, 1 failed, 2 a wrong request, 3 done but something fell short."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file's name may be one that no terminal can write
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except (ValueError, FileNotFoundError) as error:

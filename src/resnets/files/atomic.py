@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -47,6 +48,13 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder where nobody is writing now."""
+    for path in folder.glob(".*.part"):
+        if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}\.part", path.name):
+            path.unlink(missing_ok=True)
 
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would write "\n" as "\r\n" without it

@@ -88,6 +88,7 @@ class ResNet(nn.Module):
 
 def build(
     name: str,
+    /,
     *,
     zero_gamma: bool = False,
     seed: int | None = None,
@@ -105,8 +106,9 @@ def build(
     10
     """
     generator = None if seed is None else torch.Generator().manual_seed(seed)
-    with torch.device(device or torch.get_default_device()):
+    with torch.device("meta"):  # draws nothing; initialise draws each weight, once
         network = ResNet(architecture(name, **differences))
+    network.to_empty(device=device or torch.get_default_device())
     initialise(network, zero_gamma=zero_gamma, generator=generator)
     return network
 

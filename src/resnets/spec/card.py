@@ -48,7 +48,8 @@ class Card:
         if unwritable:
             raise ValueError(f"class names must be Unicode texts, and {unwritable[0]!r} is none; rename it")
         for name, number in self.calibration.items():
-            if not isinstance(number, int | float) or not 0 < number < float("inf"):
+            given: object = number  # what a file says may be anything
+            if not isinstance(given, int | float) or not 0 < given < float("inf"):
                 raise ValueError(f"calibration's {name}={number!r} is not possible; allowed: above 0")
         if self.preprocess.channels != self.architecture.in_channels:
             raise ValueError(

@@ -162,7 +162,7 @@ def variants(pattern: str = "*") -> tuple[str, ...]:
     return tuple(name for name in VARIANTS if fnmatchcase(name, pattern))
 
 
-def architecture(name: str, **differences: Any) -> Architecture:
+def architecture(name: str, /, **differences: Any) -> Architecture:
     """Return a row of the table with some of its facts changed.
 
     With other `blocks`, `widths` and `strides` that are not given follow: cut to fewer stages, or carried on
@@ -180,8 +180,9 @@ def architecture(name: str, **differences: Any) -> Architecture:
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise ValueError(f"no network is called {name!r}.{hint} `resnets show` lists all {len(VARIANTS)}.")
     check_field_names(differences)
-    if "source" in differences:
-        raise ValueError("'source' is the row's own and cannot be changed; give facts, such as num_classes=10")
+    for field in ("name", "source"):
+        if field in differences:
+            raise ValueError(f"{field!r} is the row's own and cannot be changed; give facts, such as num_classes=10")
     facts = tuples(differences)
     blocks = facts.get("blocks")
     if isinstance(blocks, tuple) and blocks:

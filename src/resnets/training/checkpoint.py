@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -43,7 +44,7 @@ def save(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, pro
     for number, entries in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": v for k, v in entries.items() if isinstance(v, Tensor)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    facts = json.dumps(asdict(progress))
+    facts = json.dumps({**asdict(progress), "sha256": _digest(progress, tensors)})
     path = folder / f"step-{progress.step:09d}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write(path, to_bytes(tensors, metadata={"progress": facts}))
@@ -69,13 +70,25 @@ def restore(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer) 
     for path in reversed(checkpoints(folder)):
         try:
             with safe_open(path, framework="pt") as file:
-                progress = Progress(**json.loads((file.metadata() or {})["progress"]))
+                facts = json.loads((file.metadata() or {})["progress"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+            digest, progress = facts.pop("sha256"), Progress(**facts)
+            if digest != _digest(progress, tensors):
+                continue
+        except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError):
             continue
         _put_back(tensors, network, optimizer)
         return progress
     return None
+
+
+def _digest(progress: Progress, tensors: dict[str, Tensor]) -> str:
+    """The sha256 of all that a checkpoint says: safetensors sees a file cut short, but no changed number."""
+    digest = sha256(json.dumps(asdict(progress)).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _put_back(tensors: dict[str, Tensor], network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

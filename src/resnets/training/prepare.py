@@ -80,7 +80,11 @@ def prepare(
         preprocess = default_preprocess(dataset)
         if "in_channels" not in differences:
             differences = {**differences, "in_channels": preprocess.channels}
-        facts = {**differences, "num_classes": len(dataset.classes)}
+        facts = {"num_classes": len(dataset.classes)} | differences
+        if facts["num_classes"] != len(dataset.classes):
+            raise ValueError(
+                f"num_classes={facts['num_classes']}, and {dataset.name} has {len(dataset.classes)} classes"
+            )
         network = build(start, zero_gamma=recipe.zero_gamma, seed=recipe.seed, **facts)
     if size is not None:
         preprocess = _at_size(preprocess, size)

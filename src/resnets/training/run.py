@@ -48,14 +48,29 @@ class RunFolder:
         if not resume and self.recipe.exists():
             raise ValueError(f"{self.path} already holds a run; give another --out, or --resume to go on with that one")
 
+    def sweep(self) -> None:
+        """Remove what a killed run was in the middle of writing."""
+        for folder in (self.path, self.state):
+            atomic.sweep(folder)
+
     def write_recipe(self, facts: dict[str, Any]) -> None:
         """Make the folder, and write the resolved request into it."""
         self.path.mkdir(parents=True, exist_ok=True)
         atomic.write(self.recipe, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
 
     def read_recipe(self) -> dict[str, Any]:
-        """Read the resolved request."""
-        facts: dict[str, Any] = json.loads(self.recipe.read_text("utf-8"))
+        """Read the resolved request; raise `ValueError` for one that `write_recipe` cannot have written."""
+        try:
+            facts: dict[str, Any] = json.loads(self.recipe.read_text("utf-8"))
+            data, size = facts["data"], facts["size"]
+            texts = (data["name"], data["sha256"], facts["model"])
+            fits = all(isinstance(text, str) for text in texts)
+            fits &= isinstance(facts["facts"], dict) and isinstance(facts["recipe"], dict)
+            fits &= size is None or [type(side) for side in size] == [int, int]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            fits = False
+        if not fits:
+            raise ValueError(f"{self.recipe} is damaged; start the run again, with another --out")
         return facts
 
     def append(self, line: dict[str, Any]) -> None:
@@ -64,15 +79,18 @@ class RunFolder:
             file.write(json.dumps(line) + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the metrics so far; a last line that was cut off is left out."""
+        """Return the metrics so far, up to the first line that is damaged: a kill may cut the last one off."""
         if not self.metrics.exists():
             return []
         found: list[dict[str, Any]] = []
-        for text in self.metrics.read_text("utf-8").splitlines():
+        for text in self.metrics.read_text("utf-8", "replace").splitlines():
             try:
-                found.append(json.loads(text))
-            except ValueError:
+                line = json.loads(text)
+            except (ValueError, RecursionError):
                 break
+            if not isinstance(line, dict) or type(line.get("step")) is not int:
+                break
+            found.append(line)
         return found
 
     def keep_lines_to(self, step: int) -> None:

@@ -78,6 +78,7 @@ def train(
     with torch.random.fork_rng():  # the caller's random numbers are not ours to use up
         parts = prepare(dataset, model, chosen, size=size, differences=facts or {}, say=say)
         _card(parts, chosen, dataset, None).to_json()  # what it refuses is refused now, not after the training
+        folder.sweep()
         if not resume:
             chosen = resolve_precision(parts, chosen, target, say)
             folder.write_recipe(_request(dataset, model, size, facts, chosen))

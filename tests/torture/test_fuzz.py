@@ -1,0 +1,45 @@
+"""Fuzzing by the clock: damaged bytes are read, or refused as declared, in bounded time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.torture.fuzz import case
+from tests.torture.targets import TARGETS
+
+import resnets
+
+ROOT = Path(__file__).parents[2]
+SHARE = 0.4 / len(TARGETS)
+
+
+def report(name: str, seed: int, number: int, wrong: str) -> str:
+    """What went wrong in a case, and how to see it again; its bytes are saved beside other temporary files."""
+    with tempfile.NamedTemporaryFile(prefix=f"resnets-{name}-{number}-", delete=False) as file:
+        file.write(case(name, seed, number, TARGETS[name].examples()))
+    again = f"python -m tests.torture.fuzz {name} {file.name}"
+    return f"{name}, TORTURE_SEED={seed}, case {number}; its bytes: {file.name}; again: {again}\n{wrong}"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_damaged_bytes_are_read_or_refused_as_declared(
+    name: str, tmp_path: Path, seed: int, seconds: Callable[[float], float]
+) -> None:
+    note = tmp_path / "case"
+    words = [sys.executable, "-m", "tests.torture.fuzz", name, str(seed), str(seconds(SHARE)), str(note)]
+    paths = os.pathsep.join([str(Path(resnets.__file__).parents[1]), str(ROOT)])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    at = int(note.read_text()) if note.exists() else 0
+    assert done.returncode == 0, report(name, seed, at, f"it ended with {done.returncode}:\n{done.stderr}")
+    told = json.loads(done.stdout)
+    assert not told["failures"], "\n".join(report(name, seed, number, wrong) for number, wrong in told["failures"])
+    print(f"{name}: {told['cases']:,} cases, {told['refused']:,} refused")
+    assert told["refused"], "nothing was refused: the fuzzing does not reach the reader"
