@@ -96,7 +96,7 @@ def main() -> None:
     """Do the runs that are not there yet, and print what all of them say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/mnist"))
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/mnist.json"))
+    parser.add_argument("--results", type=Path, default=Path("runs/benchmarks/mnist.json"))
     for what in ("ours", "peer", "resnet50"):
         parser.add_argument(f"--{what}", type=int, default=3, help="runs")
     asked = parser.parse_args()

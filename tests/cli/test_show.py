@@ -33,10 +33,8 @@ def test_the_text_of_resnet50_is_the_stored_one(type_: Callable[..., Any]) -> No
     assert done.out == (GOLDEN / "show-resnet50.txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "resnet1202_cifar"])  # 110 layers say as much
 def test_the_json_of_every_row_has_the_same_keys_and_agrees_with_itself(name: str, type_: Callable[..., Any]) -> None:
-    if name == "resnet1202_cifar":
-        pytest.skip("1,202 layers say nothing that 110 do not")
     facts = shown(type_, name)
     assert list(facts) == KEYS
     assert facts["name"] == name

@@ -14,11 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests import tiny
-from tests.torture.disk import Disk, die
-
 from resnets.page.plot import curves
 from resnets.training.train import train
+from tests import tiny
+from tests.torture.disk import Disk, die
 
 SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 3, "batch_size": 8}
 

@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from tests import tiny
-from tests.torture.damage import damaged, damaged_json
 
 from resnets.data.decode import decode
 from resnets.data.errors import BadImage, DataError
@@ -35,6 +33,8 @@ from resnets.training.recipe import recipe
 from resnets.training.run import RunFolder
 from resnets.training.train import _request, _resumed
 from resnets.weights.modelfile import CARD_KEY, load, read_card, save
+from tests import tiny
+from tests.torture.damage import damaged, damaged_json
 
 Examples = Callable[[], list[bytes]]
 Make = Callable[[list[bytes], random.Random], bytes]

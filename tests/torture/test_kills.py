@@ -77,7 +77,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
     ended = time.monotonic()
     chance = random.Random(f"{seed} kills")
     stories, landed = 0, 0
-    while not stories or time.monotonic() < ended + seconds(0.3) - (ended - began):
+    while not stories or time.monotonic() < ended + seconds(0.25) - (ended - began):
         out, kills = tmp_path / f"killed{stories}", []
         for number in range(chance.randint(1, MOST_KILLS)):
             process = start_or_resume(out)
@@ -115,7 +115,7 @@ def _is_training(out: Path, since: int) -> bool:
 def test_a_run_killed_at_any_step_on_its_folder_ends_in_the_same_bytes(
     tmp_path: Path, seed: int, seconds: Callable[[float], float]
 ) -> None:
-    words = [sys.executable, "-m", "tests.torture.nursery", str(tmp_path), str(seed), str(seconds(0.15))]
+    words = [sys.executable, "-m", "tests.torture.nursery", str(tmp_path), str(seed), str(seconds(0.1))]
     done = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
     told = json.loads(done.stdout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -49,7 +50,7 @@ class Card:
             raise ValueError(f"class names must be Unicode texts, and {unwritable[0]!r} is none; rename it")
         for name, number in self.calibration.items():
             given: object = number  # what a file says may be anything
-            if not isinstance(given, int | float) or not 0 < given < float("inf"):
+            if not isinstance(given, int | float) or not 0 < given <= sys.float_info.max:
                 raise ValueError(f"calibration's {name}={number!r} is not possible; allowed: above 0")
         if self.preprocess.channels != self.architecture.in_channels:
             raise ValueError(

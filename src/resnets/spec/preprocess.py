@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -123,7 +122,7 @@ class Preprocess:
                 _refuse(field, values, f"a tuple of {wanted} for colour={self.colour!r}")
             smallest = "0" if field == "mean" else "above 0"
             for value in values:
-                number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+                number = isinstance(value, int | float) and not isinstance(value, bool)
                 if not number or not 0 <= value <= 1 or (field == "std" and value == 0):
                     _refuse(field, values, f"numbers from {smallest} to 1; divide those made for 0..255 by 255")
 
