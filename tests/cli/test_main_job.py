@@ -45,7 +45,7 @@ def digits_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_epoch_of_digits_is_trained_from_the_command_line(digits_model: Path) -> None:
     card = load(digits_model).card
     assert card.classes == tuple("0123456789")
-    assert card.origin["metrics"]["test_top1"] > 0.5
+    assert card.origin["metrics"]["test_top1"] > 0.3  # chance is 0.1
     assert (card.architecture.blocks, card.architecture.widths) == ((1, 1), (8, 16))
 
 

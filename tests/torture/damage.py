@@ -135,7 +135,7 @@ def _change_value(box: list[Any], chance: random.Random) -> None:
             other, name = chance.choice(places)
             if _has(other, name):
                 holder[key] = json.loads(json.dumps(other[name]))
-        case 3 if isinstance(holder[key], list) and holder[key]:
+        case 3 if isinstance(holder[key], list) and len(json.dumps(holder[key])) < 1_000:
             holder[key] = holder[key] * chance.choice((0, 2, 1_000))
         case 4 if isinstance(holder[key], int | float) and abs(holder[key]) < 1e200:
             holder[key] = chance.choice((-holder[key], holder[key] * 10**9, float(holder[key]), str(holder[key])))

@@ -19,7 +19,7 @@ from resnets.training.train import train
 from tests import tiny
 from tests.torture.disk import Disk, die
 
-SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 3, "batch_size": 8}
+SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 3, "batch_size": 8, "eval_every": 0.7}
 
 
 def attempt(out: Path, at: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ ENVIRONMENT = os.environ | {
 }
 START = (
     *("--model", "resnet20_cifar", "--set", "blocks=1,1,1", "--set", "widths=4,8,16", "--set", "stem_width=4"),
-    *("--epochs", "12", "--precision", "fp32"),
+    *("--epochs", "12", "--eval-every", "0.7", "--precision", "fp32"),
 )
 MOST_KILLS = 4
 
@@ -60,8 +61,13 @@ def assert_same_end(whole: Path, killed: Path, story: str) -> None:
     assert (whole / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes(), story
     assert metrics(whole) == metrics(killed), story
     assert (whole / "recipe.json").read_bytes() == (killed / "recipe.json").read_bytes(), story
-    names = [sorted(path.relative_to(out).as_posix() for path in out.rglob("*")) for out in (whole, killed)]
-    assert names[0] == names[1], f"{story}: a killed run leaves other files"
+    names = [{path.relative_to(out).as_posix() for path in out.rglob("*")} for out in (whole, killed)]
+    assert names[0] <= names[1], story
+    # Killed after the last checkpoint was written and before the oldest was removed, a run keeps one more.
+    more = names[1] - names[0]
+    assert len(more) <= 1 and all(re.fullmatch(r"state/step-\d{9}\.safetensors", name) for name in more), (
+        f"{story}: a killed run leaves {more}"
+    )
 
 
 def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
@@ -115,7 +121,7 @@ def _is_training(out: Path, since: int) -> bool:
 def test_a_run_killed_at_any_step_on_its_folder_ends_in_the_same_bytes(
     tmp_path: Path, seed: int, seconds: Callable[[float], float]
 ) -> None:
-    words = [sys.executable, "-m", "tests.torture.nursery", str(tmp_path), str(seed), str(seconds(0.1))]
+    words = [sys.executable, "-m", "tests.torture.nursery", str(tmp_path), str(seed), str(seconds(0.15))]
     done = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
     told = json.loads(done.stdout)

@@ -131,10 +131,18 @@ def test_the_rate_of_the_schedule_reaches_every_group_of_the_optimizer() -> None
         assert {group["lr"] for group in state.optimizer.param_groups} == {state.lr}
         rates.append(state.lr)
     assert len(state.optimizer.param_groups) == 2
-    assert max(rates) == pytest.approx(0.2)
-    assert rates.index(max(rates)) == 4
-    assert rates[:5] == sorted(rates[:5])
-    assert rates[5:] == sorted(rates[5:], reverse=True)
+    # Each step has the rate of its middle: the first and the last learn too.
+    assert rates == pytest.approx([0.02, 0.06, 0.1, 0.14, 0.18, 0.18, 0.14, 0.1, 0.06, 0.02])
+
+
+def test_the_papers_rate_drops_after_32000_and_48000_of_its_64000_steps() -> None:
+    row = recipe("cifar-he2015", precision="fp32")
+    state = state_of(tiny.network(), row, total=64_000)
+    state.network.train()
+    for step, wanted in ((0, 0.1), (31_999, 0.1), (32_000, 0.01), (47_999, 0.01), (48_000, 0.001), (63_999, 0.001)):
+        state.step = step
+        train_step(state, batch_of())
+        assert state.lr == pytest.approx(wanted)
 
 
 def test_a_loss_that_is_no_number_stops_before_the_weights_are_lost() -> None:

@@ -182,7 +182,7 @@ def test_other_classes_get_a_new_head_on_the_exact_trunk(tmp_path: Path) -> None
     assert [name for name in trunk if not torch.equal(before[name], after[name])] == []
     assert after["head.linear.weight"].shape == (3, 8)
     assert trained.model.card.classes == ("ant", "bee", "cat")
-    assert [sentence for sentence in said if "2 other classes: a new head for 3 is drawn" in sentence]
+    assert [sentence for sentence in said if "another list of 2 classes: a new head for 3 is drawn" in sentence]
 
 
 def test_the_same_classes_keep_their_head(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from resnets.cli.options import Device, Facts, Out, Size, Threads, parse_setting
 def command(
     data: Annotated[str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")],
     model: Annotated[
-        str, typer.Option("--model", help="A network's name, or a model file to start from.")
-    ] = "resnet50",
+        str | None, typer.Option("--model", help="A network's name, or a model file to start from; default: resnet50.")
+    ] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="A row of the recipes; default: by the data.")] = None,
     out: Out = None,
     size: Size = None,
@@ -53,7 +53,7 @@ def command(
     }
     facts, given = parse_settings(set_)
     given |= {key: value for key, value in numbers.items() if value is not None}
-    if resume and (given or facts or size or recipe or out is None):
+    if resume and (given or facts or size or recipe or model or out is None):
         raise ValueError("--resume goes on with the recipe of the run in --out; give --out, and no numbers")
     from resnets.training.train import train
     from resnets.training.watch import Watch
@@ -61,7 +61,7 @@ def command(
     set_threads(threads)
     trained = train(
         data,
-        model=model,
+        model=model or "resnet50",
         recipe_name=recipe,
         out=out,
         size=parse_size(size),

@@ -35,7 +35,7 @@ class State:
     seen: int = 0
 
 
-class Diverged(ValueError):
+class Diverged(FloatingPointError):
     """The loss is no longer a number."""
 
 
@@ -75,7 +75,7 @@ def train_step(state: State, batch: Batch) -> None:
     recipe = state.recipe
     images = lay_out(batch.images, recipe.precision, state.device)
     labels = batch.labels.to(state.device)
-    state.lr = rate(recipe, (state.step + 1) / state.total)
+    state.lr = rate(recipe, (state.step + 0.5) / state.total)  # in the middle of the step
     for group in state.optimizer.param_groups:
         group["lr"] = state.lr
     with autocast(recipe.precision, state.device):
