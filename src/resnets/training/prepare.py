@@ -151,5 +151,7 @@ def _from_file(
         )
     if model.card.classes == dataset.classes:
         return model.network, model.card.preprocess
-    say(f"{start} has another list of {len(model.card.classes)} classes: a new head for {len(dataset.classes)} is drawn")
+    say(
+        f"{start} has another list of {len(model.card.classes)} classes: a new head for {len(dataset.classes)} is drawn"
+    )
     return with_classes(model.network, len(dataset.classes), generator=generator), model.card.preprocess
