@@ -163,7 +163,7 @@ def test_an_unknown_name_is_a_wrong_request_and_the_nearest_are_named(
         (["--set", "blocks=3,x"], "--set blocks=3,x: "),
         (["--set", "blocks="], "blocks=() is not possible"),
         (["--set", "num_classes=ten"], "--set num_classes=ten: 'ten' does not fit"),
-        (["--set", "num_classes=0"], "num_classes=0 is not possible; allowed: a whole number of at least 1"),
+        (["--set", "num_classes=0"], "num_classes=0 is not possible; allowed: a whole number from 1 to 1000000"),
         (["--set", "projection_norm=maybe"], "--set projection_norm=maybe: 'maybe' does not fit; give true or false"),
         (["--set", "dropout=1.5"], "dropout=1.5 is not possible"),
         (["--set", "name=mine"], "'name' is the row's own and cannot be changed"),

@@ -1,11 +1,12 @@
-"""Networks without numbers, made once for all tests that ask only for names, shapes and traces."""
+"""Networks without numbers for tests that ask only for names, shapes and traces; and one thread for all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
+import torch
 
 from resnets.net.network import ResNet, build
 
@@ -19,3 +20,12 @@ def _without_numbers(name: str) -> ResNet:
 def without_numbers() -> Callable[[str], ResNet]:
     """A row's network on the meta device, in evaluation mode; do not change it."""
     return _without_numbers
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Small maps: on a busy machine two threads spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

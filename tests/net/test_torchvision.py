@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
 
 import pytest
@@ -59,15 +59,6 @@ INSIDE = {
 LEVELS = {"relu": "conv1", "maxpool": "C1", "layer1": "C2", "layer2": "C3", "layer3": "C4", "layer4": "C5"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small maps: two threads would mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def ours(theirs: str) -> str:
     """Return our name of a tensor of torchvision's; raise `KeyError` for one that the tables do not know."""
     first, rest = theirs.split(".", 1)
@@ -104,7 +95,8 @@ def random_numbers(network: nn.Module) -> dict[str, Tensor]:
 
 
 def near(mine: Tensor, theirs: Tensor) -> bool:
-    return mine.shape == theirs.shape and float(torch.dist(mine, theirs, inf)) <= 1e-9 * float(theirs.norm(inf))
+    distance, scale = torch.dist(mine.detach(), theirs.detach(), inf), theirs.detach().norm(inf)
+    return mine.shape == theirs.shape and float(distance) <= 1e-9 * float(scale)
 
 
 def their_levels(network: nn.Module) -> dict[str, Tensor]:

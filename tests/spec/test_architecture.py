@@ -12,7 +12,7 @@ from resnets.spec.architecture import CHOICES, Architecture, field_names
 from resnets.spec.resolve import plan
 from resnets.spec.variants import VARIANTS, architecture
 
-WHOLE = "a whole number of at least 1"
+WHOLE = "a whole number from 1 to 1000000"
 STAGES = "a tuple with one whole number for each stage, such as (3, 4, 6, 3)"
 
 # The facts that are given, to resnet50 unless a name is given too, and the whole sentence of the refusal.
@@ -158,3 +158,8 @@ def test_a_bottleneck_widens_by_4_and_a_basic_block_by_1(block: str, expansion: 
 def test_a_network_without_a_head_has_no_number_of_classes() -> None:
     assert VARIANTS["resnet50"].classes_out == 1000
     assert VARIANTS["resnet50_mrcnn"].classes_out is None
+
+
+def test_a_plan_that_would_not_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 10000 blocks in all stages together"):
+        architecture("resnet18", blocks=(10_000, 1, 1, 1))

@@ -130,6 +130,8 @@ class Architecture:
                 _refuse(field, values, "a tuple with one whole number for each stage, such as (3, 4, 6, 3)")
             for value in values:
                 _check_whole(field, value)
+        if sum(self.blocks) > MOST_BLOCKS:
+            _refuse("blocks", self.blocks, f"at most {MOST_BLOCKS} blocks in all stages together")
         if not len(self.blocks) == len(self.widths) == len(self.strides):
             raise ValueError(
                 f"blocks={self.blocks}, widths={self.widths} and strides={self.strides} must have one entry "
@@ -186,6 +188,12 @@ def _literals(**kinds: Any) -> dict[str, tuple[str, ...]]:
     return {field: get_args(kind) for field, kind in kinds.items()}
 
 
+LARGEST = 1_000_000
+"""Of any count of channels, classes or pixels; beyond it a number is a slip of the keyboard."""
+
+MOST_BLOCKS = 10_000
+"""Of all stages together, sixteen times the deepest published network: a longer plan would seem never to end."""
+
 CHOICES = _literals(
     stem=Stem,
     block=BlockKind,
@@ -205,8 +213,8 @@ CHOICES = _literals(
 
 
 def _check_whole(field: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        _refuse(field, value, "a whole number of at least 1")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+        _refuse(field, value, f"a whole number from 1 to {LARGEST}")
 
 
 def _is_number(value: object) -> bool:

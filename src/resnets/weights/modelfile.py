@@ -25,6 +25,10 @@ Tensors = dict[str, tuple[str, tuple[int, ...]]]
 """Name -> (type, shape), in the words of safetensors."""
 
 
+MAX_CARD = 16 << 20
+"""Characters of a card: a hundred thousand class names fit, and reading it stays below a gigabyte of memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A network and its card. The verbs of the package are functions on it."""
@@ -86,6 +90,8 @@ def _open(path: Path) -> tuple[Card, Tensors]:
             f"{path} is a safetensors file of {len(header)} tensors ({some}, ...) but no resnets model: it "
             "carries no card with architecture, classes and preprocessing"
         )
+    if len(metadata[CARD_KEY]) > MAX_CARD:
+        raise ValueError(f"{path}: its card has {len(metadata[CARD_KEY]):,} characters; at most {MAX_CARD:,} are read")
     try:
         card = Card.from_json(metadata[CARD_KEY])
     except ValueError as error:
