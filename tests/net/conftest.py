@@ -22,7 +22,7 @@ def without_numbers() -> Callable[[str], ResNet]:
     return _without_numbers
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Small maps: on a busy machine two threads spend their time waiting for each other."""
     before = torch.get_num_threads()
