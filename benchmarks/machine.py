@@ -21,7 +21,7 @@ def _processor() -> str:
         text = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
         return platform.processor() or platform.machine()
-    fields = dict(line.split("\t: ", 1) for line in text.splitlines() if "\t: " in line)
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
     flags = fields.get("flags", "").split()
     sets = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if flag in flags]
     return f"{fields.get('model name', platform.machine())} ({' '.join(sets)})"

@@ -150,9 +150,9 @@ def test_wrong_requests_to_train(tmp_path: Path, refused: Callable[..., str]) ->
     )
     assert "there is no data set and no folder 'absent'" in refused("train", "absent", *out)
     assert "'name' is the row's own" in refused("train", "digits", "--recipe", "digits", "--set", "name=x", *out)
-    assert "give --out, and no numbers" in refused("train", "digits", "--resume")
+    assert "as it was started: give --out DIR" in refused("train", "digits", "--resume")
     for more in (["--epochs", "3"], ["--recipe", "mnist"], ["--set", "stem=cifar"], ["--size", "16"]):
-        assert "give --out, and no numbers" in refused("train", "digits", "--resume", *more, *out)
+        assert "and leave out " in refused("train", "digits", "--resume", *more, *out)
     assert "holds no run to resume" in refused("train", "digits", "--resume", *out)
     assert not (tmp_path / "run").exists()
 

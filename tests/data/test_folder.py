@@ -99,7 +99,7 @@ REFUSALS = [
         ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/c/1.jpg"],
         "not the training classes: {}/test lacks b and has c, which the training folder lacks",
     ),
-    (["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"], "class 1 has one picture, and a split needs two of each class"),
+    (["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"], "dog holds one picture, and a split needs two of each class"),
     (["notes.txt"], "holds nothing that is known as data; give one of:\n  digits"),
     ([], "holds nothing that is known as data"),
 ]

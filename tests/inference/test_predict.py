@@ -133,7 +133,8 @@ def test_size_colour_and_formats_are_the_models_own(tmp_path: Path) -> None:
     grey = Model(grey.network, replace(grey.card, preprocess=replace(grey.card.preprocess, formats=("BMP",))))
     Image.new("RGB", (30, 17), "red").save(tmp_path / "a.bmp")
     Image.new("RGB", (30, 17), "red").save(tmp_path / "a.png")
-    assert [Path(prediction.path).name for prediction in predict(grey, [tmp_path])] == ["a.bmp"]
+    told = {Path(prediction.path).name: prediction.error for prediction in predict(grey, [tmp_path])}
+    assert told == {"a.bmp": None, "a.png": "it is no readable BMP image"}
     refused = next(predict(grey, [tmp_path / "a.png"]))
     assert refused.error is not None
     red = (torch.full((1, 1, 8, 8), 76 / 255) - 0.5) / 0.25  # Pillow's grey of (255, 0, 0)

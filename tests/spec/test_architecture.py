@@ -13,6 +13,7 @@ from resnets.spec.resolve import plan
 from resnets.spec.variants import VARIANTS, architecture
 
 WHOLE = "a whole number from 1 to 1000000"
+EACH = "whole numbers from 1 to 1000000, one for each stage"
 STAGES = "a tuple with one whole number for each stage, such as (3, 4, 6, 3)"
 
 # The facts that are given, to resnet50 unless a name is given too, and the whole sentence of the refusal.
@@ -27,8 +28,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"se_reduction": 0}, f"se_reduction=0 is not possible; allowed: {WHOLE}"),
     ({"blocks": ()}, f"blocks=() is not possible; allowed: {STAGES}"),
     ({"blocks": 50}, f"blocks=50 is not possible; allowed: {STAGES}"),
-    ({"blocks": (3, 4, 0, 3)}, f"blocks=0 is not possible; allowed: {WHOLE}"),
-    ({"widths": (64, 128, 256, "512")}, f"widths='512' is not possible; allowed: {WHOLE}"),
+    ({"blocks": (3, 4, 0, 3)}, f"blocks=(3, 4, 0, 3) is not possible; allowed: {EACH}"),
+    ({"widths": (64, 128, 256, "512")}, f"widths=(64, 128, 256, '512') is not possible; allowed: {EACH}"),
     (
         {"widths": (64, 128)},
         "blocks=(3, 4, 6, 3), widths=(64, 128) and strides=(1, 2, 2, 2) must have one entry for each stage; "

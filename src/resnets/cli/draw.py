@@ -37,6 +37,8 @@ def command(
         other = plan(architecture(beside)) if beside else None
         svg = draw_network(network, parse_size(size), beside=other)
     path = out or Path(f"{name}.svg")
+    if path.suffix.lower() != ".svg":
+        raise ValueError(f"--out {path} is no SVG file; give a name such as {path.with_suffix('.svg')}")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} to write {path.name} to; make it first")
     atomic.write(path, svg.encode())

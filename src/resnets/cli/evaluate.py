@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -23,10 +24,14 @@ def command(
     if split not in ("test", "train"):
         raise ValueError(f"--split {split} is not possible; allowed: test, train")
     set_threads(threads)
+    from resnets.data.open import open_data
     from resnets.evaluation.evaluate import evaluate
     from resnets.weights.modelfile import load
 
-    report = evaluate(load(model), data, split=split, batch_size=batch_size, device=device)  # type: ignore[arg-type]
+    trained, dataset = load(model), open_data(data)
+    for note in dataset.notes:
+        print(note, file=sys.stderr if as_json else sys.stdout)
+    report = evaluate(trained, dataset, split=split, batch_size=batch_size, device=device)  # type: ignore[arg-type]
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:

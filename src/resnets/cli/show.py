@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from resnets.cli.options import Facts, Json, Size, parse_facts, parse_size
-from resnets.spec.describe import block_text, facts, text
+from resnets.spec.describe import block_facts, block_text, facts, text
 from resnets.spec.plan import block_at
 from resnets.spec.resolve import plan
 from resnets.spec.variants import VARIANTS, architecture
@@ -31,7 +31,8 @@ def command(
     arch = architecture(name, **parse_facts(set_))
     network = plan(arch)
     if block is not None:
-        print(block_text(block_at(network, block)))
+        found = block_at(network, block)
+        print(json.dumps(block_facts(found), indent=2) if as_json else block_text(found))
         return
     pixels = parse_size(size) or (arch.size, arch.size)
     print(json.dumps(facts(network, pixels), indent=2) if as_json else text(network, pixels))

@@ -54,7 +54,11 @@ def command(
     facts, given = parse_settings(set_)
     given |= {key: value for key, value in numbers.items() if value is not None}
     if resume and (given or facts or size or recipe or model or out is None):
-        raise ValueError("--resume goes on with the recipe of the run in --out; give --out, and no numbers")
+        also = [*given, *facts, *(n for n, v in (("--size", size), ("--recipe", recipe), ("--model", model)) if v)]
+        raise ValueError(
+            "--resume goes on with the run in --out as it was started: give --out"
+            + (f", and leave out {', '.join(also)}" if also else " DIR")
+        )
     from resnets.training.train import train
     from resnets.training.watch import Watch
 

@@ -77,9 +77,10 @@ def predict(
 def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:
     """Yield the files that are meant: each file as given, and of a folder every picture below it, sorted.
 
-    Hidden files and folders are left out, and files whose ending is none of the model's formats.
+    Hidden files and folders are left out, and files whose ending is no picture's. A picture of a format that
+    the model does not read is yielded too, so that its record says so.
     """
-    endings = {ending for name in preprocess.formats for ending in FORMATS[name]}
+    endings = {ending for endings in FORMATS.values() for ending in endings}
     for image in [images] if isinstance(images, str | Path) else images:
         path = Path(image)
         if not path.is_dir():

@@ -128,8 +128,8 @@ class Architecture:
             values = getattr(self, field)
             if not isinstance(values, tuple) or not values:
                 _refuse(field, values, "a tuple with one whole number for each stage, such as (3, 4, 6, 3)")
-            for value in values:
-                _check_whole(field, value)
+            if not all(_is_whole(value) for value in values):
+                _refuse(field, values, f"whole numbers from 1 to {LARGEST}, one for each stage")
         if sum(self.blocks) > MOST_BLOCKS:
             _refuse("blocks", self.blocks, f"at most {MOST_BLOCKS} blocks in all stages together")
         if not len(self.blocks) == len(self.widths) == len(self.strides):
@@ -212,8 +212,12 @@ CHOICES = _literals(
 """What each field of words may be."""
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST
+
+
 def _check_whole(field: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+    if not _is_whole(value):
         _refuse(field, value, f"a whole number from 1 to {LARGEST}")
 
 

@@ -123,6 +123,15 @@ def text(network: Plan, size: Size) -> str:
     return "\n".join(lines)
 
 
+def block_facts(block: Block) -> dict[str, Any]:
+    """Return one block, every number of it, with its sums of weights, JSON-able."""
+    return {
+        **_jsonable(asdict(block)),
+        "branch_weights": conv_weights(block),
+        "parameters": parameters(block),
+    }
+
+
 def block_text(block: Block) -> str:
     """Return one block with its sums of weights, and what two 3x3 of its full width would cost instead."""
     rows = [("convolution", "weights", "")]
@@ -192,4 +201,6 @@ def _jsonable(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+    if isinstance(value, dict):
+        return _jsonable(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -115,7 +115,7 @@ def resolve_precision(parts: Parts, recipe: Recipe, device: torch.device, say: S
     height, width = parts.preprocess.size
     batch = torch.zeros(recipe.batch_size, parts.preprocess.channels, height, width)
     chosen = fastest(parts.network.to(device), batch)
-    say(f"precision {chosen}: the faster of fp32 and bf16 for this network on this {device.type}")
+    say(f"precision {chosen}: the faster of fp32 and bf16 for this network on this {device.type}; --precision fixes it")
     return replace(recipe, precision=chosen)
 
 

@@ -53,6 +53,7 @@ def read_folder(folder: Path, formats: Sequence[str] = Preprocess().formats) -> 
         return _given_split(folder, None, parts, endings)
     listing = _list_classes(folder, endings)
     classes, labels = _number(listing, None)
+    _refuse_lonely(folder, listing)
     train, test = split(FolderSource(listing.paths, labels), TEST_SHARE, seed=0)
     return _data_set(folder, classes, train, test, [listing], notes=("Split 80/20: no train folder was given.",))
 
@@ -65,11 +66,21 @@ def _given_split(folder: Path, train: Path | None, tests: list[Path], endings: t
     if train is None:
         return _data_set(folder, classes, None, first, listings, notes)
     if not tests:
+        _refuse_lonely(train, listings[0])
         first, held = split(first, TEST_SHARE, seed=0)
         notes = (f"Split 80/20: {folder} has no folder {', '.join(TEST_NAMES)}.",)
         return _data_set(folder, classes, first, held, listings, notes)
     _, test_labels = _number(listings[1], classes)
     return _data_set(folder, classes, first, FolderSource(listings[1].paths, test_labels), listings, notes)
+
+
+def _refuse_lonely(root: Path, listing: _Listing) -> None:
+    for name, count in Counter(listing.classes).items():
+        if count < 2:
+            raise DataError(
+                f"the class folder {root / name} holds one picture, and a split needs two of each class; "
+                "add one, or give a test folder beside train"
+            )
 
 
 def _data_set(
