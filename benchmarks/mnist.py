@@ -49,7 +49,7 @@ def peer(data: Path, seed: int) -> Curve:
 
     torch.manual_seed(seed)
     dataset = open_data(data)
-    pictures, labels = (torch.from_numpy(a) for a in (dataset.train.pixels, dataset.train.labels))
+    pictures, labels = torch.tensor(dataset.train.pixels), torch.tensor(dataset.train.labels)
     network = resnet34(num_classes=10)
     network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     adam = torch.optim.Adam(network.parameters(), lr=1e-4)
@@ -81,8 +81,8 @@ def accuracy(network: nn.Module, source: Any) -> float:
     network.eval()
     right = 0
     for start in range(0, len(source), 1000):
-        images = torch.from_numpy(source.pixels[start : start + 1000]).permute(0, 3, 1, 2).float() / 255
-        labels = torch.from_numpy(source.labels[start : start + 1000])
+        images = torch.tensor(source.pixels[start : start + 1000]).permute(0, 3, 1, 2).float() / 255
+        labels = torch.tensor(source.labels[start : start + 1000])
         right += int((network(images).argmax(1) == labels).sum())
     return right / len(source)
 
