@@ -19,7 +19,7 @@ REFUSALS = [
     ({"fit": "pad", "resize": 256}, "only fit='crop' resizes first"),
     ({"interpolation": "lanczos"}, "interpolation='lanczos' is not possible"),
     ({"antialias": 1}, "antialias=1 is not possible; allowed: True or False"),
-    ({"colour": "gray"}, "colour='gray' is not possible; allowed: one of 'rgb', 'bgr', 'grey'"),
+    ({"colour": "gray"}, "colour='gray' is not possible; allowed: one of 'rgb', 'bgr', 'grey', 'bands'"),
     ({"mean": (123.7, 116.3, 103.5)}, "divide those made for 0..255 by 255"),
     ({"mean": (0.5, 0.5)}, "a tuple of 1 number or 3 numbers for colour='rgb'"),
     ({"colour": "grey", "mean": (0.5, 0.5, 0.5)}, "a tuple of 1 number for colour='grey'"),
@@ -59,6 +59,12 @@ def test_an_unknown_field_is_refused_with_the_nearest_name() -> None:
 
 def test_grey_has_one_channel_and_colour_three() -> None:
     assert [Preprocess(colour=colour).channels for colour in ("grey", "rgb", "bgr")] == [1, 3, 3]
+
+
+def test_bands_has_a_channel_for_each_mean() -> None:
+    assert Preprocess(colour="bands", mean=(0.1, 0.2, 0.3, 0.4), std=(0.2,)).channels == 4
+    with pytest.raises(ValueError, match="a tuple of 1 number or 4 numbers for colour='bands'"):
+        Preprocess(colour="bands", mean=(0.1, 0.2, 0.3, 0.4), std=(0.2, 0.2, 0.2))
 
 
 def test_without_a_resize_a_crop_covers_the_whole_size() -> None:

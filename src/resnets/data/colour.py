@@ -12,7 +12,13 @@ def to_colour(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     """Return a picture of mode "L" or "RGB" as "L" for colour="grey", otherwise "RGB".
 
     Blue comes before red (colour="bgr") only when a batch is normalised: a picture is always RGB.
+    Raises `ValueError` for colour="bands", which no picture of one or three channels has.
     """
+    if preprocess.colour == "bands":
+        raise ValueError(
+            f"the network takes {preprocess.channels} bands, and a picture of {len(image.getbands())} cannot give them; "
+            "pass it a tensor (N, bands, H, W)"
+        )
     mode = "L" if preprocess.colour == "grey" else "RGB"
     return image if image.mode == mode else image.convert(mode)
 

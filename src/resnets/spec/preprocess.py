@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 Fit = Literal["crop", "pad", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
-Colour = Literal["rgb", "bgr", "grey"]
+Colour = Literal["rgb", "bgr", "grey", "bands"]
 SixteenBit = Literal["scale"]
 
 LARGEST_SIDE = 16384
@@ -45,7 +45,7 @@ class Preprocess:
     antialias: bool = True  # average over the pixels that a smaller image leaves out
 
     # From bytes to numbers: (x / 255 - mean) / std, channel by channel in the order of `colour`.
-    colour: Colour = "rgb"
+    colour: Colour = "rgb"  # bands: as many as mean has numbers, in the order of the file
     mean: tuple[float, ...] = (0.0,)  # in [0, 1]; one for all channels, or one for each
     std: tuple[float, ...] = (1.0,)  # in (0, 1], likewise
 
@@ -63,7 +63,9 @@ class Preprocess:
 
     @property
     def channels(self) -> int:
-        """Channels of what the network sees: 1 for grey, otherwise 3."""
+        """Channels of what the network sees: 1 for grey, one for each mean with bands, otherwise 3."""
+        if self.colour == "bands":
+            return len(self.mean)
         return 1 if self.colour == "grey" else 3
 
     @property
@@ -114,7 +116,9 @@ class Preprocess:
             _refuse("resize", self.resize, allowed)
 
     def _check_statistics(self) -> None:
-        lengths = (1,) if self.channels == 1 else (1, self.channels)
+        bands = self.colour == "bands" and isinstance(self.mean, tuple)
+        channels = len(self.mean) if bands else (1 if self.colour == "grey" else 3)
+        lengths = (1,) if channels == 1 else (1, channels)
         for field in ("mean", "std"):
             values: Any = getattr(self, field)
             if not isinstance(values, tuple) or len(values) not in lengths:

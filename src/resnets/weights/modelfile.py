@@ -50,6 +50,16 @@ def save(model: Model, path: str | Path) -> None:
     atomic.write(Path(path), to_bytes(tensors, metadata={CARD_KEY: model.card.to_json()}))
 
 
+def is_model_file(path: str | Path) -> bool:
+    """Say whether a file is a safetensors file with a card, whatever else may be wrong with it."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return file.read(1) == b"{" and f'"{CARD_KEY}":'.encode() in file.read(min(length, 2 * MAX_CARD))
+
+
 def read_card(path: str | Path) -> Card:
     """Return the card of a model file without reading its weights; raise `ValueError` as `load` does."""
     return _open(Path(path))[0]

@@ -1,0 +1,1 @@
+"""Dialects: what other codebases call the tensors of a network, one table each."""

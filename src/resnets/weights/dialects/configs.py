@@ -1,0 +1,85 @@
+"""Configs: what the `config.json` of transformers and timm says of a network, beside its tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from resnets.spec.preprocess import Preprocess
+
+Facts = Mapping[str, Any]
+
+_INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
+"""Pillow's numbers, as transformers stores them."""
+
+
+def config_facts(facts: Facts) -> dict[str, Any]:
+    """Return the facts of an architecture that a configuration states and no tensor tells.
+
+    Raises `ValueError` for a network of another kind, naming the entry.
+    """
+    config = facts.get("config")
+    if not isinstance(config, dict) or config.get("model_type") != "resnet":
+        return {}
+    if config.get("hidden_act", "relu") != "relu":
+        raise ValueError(f"its config.json says hidden_act={config['hidden_act']!r}; networks here have relu")
+    stages = len(config.get("depths", ())) or 4
+    first = 2 if config.get("downsample_in_first_stage") else 1
+    return {
+        "stride_on": "1x1" if config.get("downsample_in_bottleneck") else "3x3",
+        "strides": (first, *(2,) * (stages - 1)),
+    }
+
+
+def config_classes(facts: Facts) -> tuple[str, ...] | None:
+    """Return the class names of a configuration in the order of the logits, or None where it names none."""
+    config = facts.get("config")
+    if not isinstance(config, dict):
+        return None
+    labels = config.get("id2label") or config.get("label_names")
+    if isinstance(labels, dict) and all(str(number) in labels for number in range(len(labels))):
+        labels = [labels[str(number)] for number in range(len(labels))]
+    if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
+        return tuple(labels)
+    return None
+
+
+def config_preprocess(facts: Facts) -> tuple[Preprocess, str] | None:
+    """Return the preprocess that a configuration states, and where; None where it states none.
+
+    Raises `ValueError` for one that no `Preprocess` can be.
+    """
+    config, preprocessor = facts.get("config"), facts.get("preprocessor")
+    if isinstance(config, dict) and isinstance(config.get("pretrained_cfg"), dict):
+        return _timm(config["pretrained_cfg"]), "config.json, pretrained_cfg"
+    if isinstance(preprocessor, dict) and "image_mean" in preprocessor:
+        return _transformers(preprocessor), "preprocessor_config.json"
+    return None
+
+
+def _timm(cfg: Facts) -> Preprocess:
+    size = tuple(cfg.get("input_size", (3, 224, 224)))[1:]
+    share = float(cfg.get("crop_pct", 0.875))
+    return Preprocess(
+        size=(int(size[0]), int(size[1])),
+        resize=math.floor(max(size) / share),
+        interpolation=cfg.get("interpolation", "bicubic"),
+        mean=tuple(cfg["mean"]),
+        std=tuple(cfg["std"]),
+    )
+
+
+def _transformers(cfg: Facts) -> Preprocess:
+    """`ConvNextImageProcessor`'s rule below 384 pixels: shorter side to size / crop_pct, then a centre crop."""
+    size = cfg.get("size", 224)
+    side = int(size.get("shortest_edge") or size.get("height", 224)) if isinstance(size, dict) else int(size)
+    share = float(cfg.get("crop_pct", 0.875))
+    return Preprocess(
+        size=(side, side),
+        fit="crop" if side < 384 else "squash",
+        resize=int(side / share) if side < 384 else None,
+        interpolation=_INTERPOLATIONS.get(cfg.get("resample", 3), "bicubic"),  # type: ignore[arg-type]
+        mean=tuple(cfg["image_mean"]),
+        std=tuple(cfg["image_std"]),
+    )

@@ -1,0 +1,188 @@
+"""Deduce: the architecture of a network found in a file, each fact with how it is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from resnets.spec.architecture import Architecture, field_names
+from resnets.spec.resolve import plan
+from resnets.spec.variants import VARIANTS
+from resnets.weights.dialects.dialect import Dialect, relevant
+from resnets.weights.dialects.infer import infer
+from resnets.weights.dialects.match import Match
+from resnets.weights.dialects.origins import Origin
+
+How = Literal["read", "implied", "told", "unknown"]
+
+FREE = frozenset({"name", "source", "size", "num_classes", "in_channels", "head", "head_width", "dropout"})
+"""Facts in which a network may differ from a row and still bear its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing about a network: read from the file, implied by a rule, told by the user, or unknown.
+
+    `why` names the place or the rule. An unknown has a likely `value` and what else it might be.
+    """
+
+    value: Any
+    how: How
+    why: str
+    alternatives: tuple[Any, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-able values."""
+        facts: dict[str, Any] = {"value": self.value, "how": self.how, "why": self.why}
+        return facts | ({"alternatives": list(self.alternatives)} if self.alternatives else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Deduction:
+    """An architecture, each fact that does something in it, and what contradicts it (nothing, where it holds)."""
+
+    architecture: Architecture | None
+    facts: Mapping[str, Fact]
+    problems: tuple[str, ...]
+
+    @property
+    def unknown(self) -> dict[str, Fact]:
+        """The facts that are open."""
+        return {name: fact for name, fact in self.facts.items() if fact.how == "unknown"}
+
+
+def deduce(
+    match: Match, origin: Origin | None, told: Mapping[str, Any], config: Mapping[str, Any] | None = None
+) -> Deduction:
+    """Return what the tensors, the dialect, the origin and the user say of a network, all of it checked.
+
+    `config` holds facts read from beside the tensors (a `config.json`, a graph). Raises `ValueError` where the user
+    contradicts what was read.
+    """
+    dialect = match.dialect
+    try:
+        read = infer(match.shapes)
+    except ValueError as error:
+        return Deduction(None, {}, (str(error),))
+    problems: list[str] = []
+    facts = {name: Fact(value, "read", "from its tensors") for name, value in read.items()}
+    facts |= {name: Fact(value, "read", "from the configuration beside them") for name, value in (config or {}).items()}
+    if "projection_norm" in read:
+        kinds = [k for k in dialect.allows.get("shortcut", ("projection",)) if k in ("projection", "pooled_projection")]
+        facts["shortcut"] = Fact((kinds or ["projection"])[0], "read", "its blocks hold projections")
+    for name, value in told.items():
+        if name in facts and facts[name].value != value:
+            raise ValueError(
+                f"{name}={value!r} was told, and the file says {facts[name].value!r} ({facts[name].why}); leave it out"
+            )
+        facts.setdefault(name, Fact(value, "told", "by you"))
+    for name in field_names():
+        if name not in facts and name not in ("name", "source", "size"):
+            fact = _presumed(name, dialect, origin, read)
+            if fact:
+                facts[name] = fact
+    architecture, problem = _assembled({name: fact.value for name, fact in facts.items()})
+    if architecture is None:
+        return Deduction(None, facts, (problem,))
+    doing = relevant(architecture)
+    facts = {name: fact for name, fact in facts.items() if name in doing}
+    problems += refusals(dialect, architecture, among=[n for n in (*read, "shortcut") if not (n == "conv_bias" and is_folded(match))])
+    problems += _tensor_problems(match, architecture)
+    return Deduction(architecture, facts, tuple(problems))
+
+
+def is_folded(match: Match) -> bool:
+    """Say whether its norms were folded into convolutions, which then have biases."""
+    no_norms = not any(part in name for name in match.keys for part in (".norm", "norm."))
+    return no_norms and any(name.endswith("conv1.bias") for name in match.keys)
+
+
+def refusals(dialect: Dialect, architecture: Architecture, among: list[str] | None = None) -> list[str]:
+    """Return a sentence for each fact of an architecture that a dialect cannot express."""
+    doing = relevant(architecture)
+    return [
+        f"{dialect.title} has no network with {name}={getattr(architecture, name)!r}; it has "
+        + " or ".join(map(repr, allowed))
+        for name, allowed in dialect.allows.items()
+        if name in doing and (among is None or name in among) and not _is_among(getattr(architecture, name), allowed)
+    ]
+
+
+def _is_among(value: Any, allowed: tuple[Any, ...]) -> bool:
+    return value in allowed or (isinstance(value, tuple) and any(set(value) == set(other or ()) for other in allowed))
+
+
+def _presumed(name: str, dialect: Dialect, origin: Origin | None, read: Mapping[str, Any]) -> Fact | None:
+    """What nobody wrote down: the maker's rule, the dialect's, the paper's, or nobody's."""
+    if origin and name in origin.implies:
+        return Fact(origin.implies[name], "implied", f"{origin.name}: {origin.mark}")
+    allowed = dialect.allows.get(name, ())
+    if name == "shortcut":  # it has no projections
+        allowed = tuple(kind for kind in allowed or ("zero_pad", "none") if kind in ("zero_pad", "none"))
+        if not allowed:
+            return Fact("none", "read", "its blocks hold no projections")
+    if name == "strides" and not allowed:
+        stages = len(read["blocks"])
+        return Fact((1, *(2,) * (stages - 1)), "implied", "He et al. 2015: each stage but the first halves the map")
+    if len(allowed) == 1:
+        return Fact(allowed[0], "implied", f"{dialect.title} ({dialect.source})")
+    if allowed:
+        return Fact(allowed[0], "unknown", f"{dialect.title} has both", allowed)
+    return None  # the architecture's own default
+
+
+def _assembled(values: dict[str, Any]) -> tuple[Architecture | None, str]:
+    """The architecture with these facts, named after the row that it is nearest to."""
+    try:
+        bare = Architecture(name="unnamed", source="a file", **values)
+        plan(bare)
+    except (ValueError, TypeError) as error:
+        return None, str(error)
+    row = min(VARIANTS.values(), key=lambda other: _distance(bare, other))
+    doing = relevant(bare)
+    kept = {name: getattr(bare, name) for name in values if name in doing}
+    if bare.block == "basic":
+        kept |= {"cardinality": 1, "base_width": 64}
+    return dataclasses.replace(row, **(_idle(bare, row, doing) | kept)), ""
+
+
+def _idle(bare: Architecture, row: Architecture, doing: set[str]) -> dict[str, Any]:
+    """Facts that do nothing are the row's, so that an unchanged network equals its row."""
+    return {n: getattr(bare, n) for n in field_names() if n in doing} | {
+        n: getattr(row, n) for n in field_names() if n not in doing
+    }
+
+
+def _distance(one: Architecture, other: Architecture) -> int:
+    doing = relevant(one) - FREE
+    return sum(getattr(one, name) != getattr(other, name) for name in doing)
+
+
+def _tensor_problems(match: Match, architecture: Architecture) -> list[str]:
+    """What the plan wants and the file has not, has in another shape, or has beyond it."""
+    wanted = plan(architecture).tensors()
+    folded = is_folded(match)
+    missing = [name for name in wanted if name not in match.keys and not can_default(match.dialect, name, folded)]
+    other = [
+        f"{match.keys[name]} has shape {match.shapes[name]}, wanted {shape}"
+        for name, shape in wanted.items()
+        if name in match.shapes and match.shapes[name] != shape
+    ]
+    extra = [key for name, key in match.keys.items() if name not in wanted]
+    return [
+        f"{len(names)} {what}: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+        for what, names in (
+            ("tensors are missing", missing),
+            ("tensors are of another shape", other),
+            ("tensors do not belong to it", extra),
+        )
+        if names
+    ]
+
+
+def can_default(dialect: Dialect, name: str, folded: bool) -> bool:
+    """Say whether a tensor that is not in the file has a stated value."""
+    parts = name.split(".")
+    return parts[-1] in dialect.defaults or (folded and any(part.startswith("norm") for part in parts))

@@ -1,0 +1,1 @@
+"""Writers: a model in another codebase's names, layout and file."""

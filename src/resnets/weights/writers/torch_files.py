@@ -1,0 +1,84 @@
+"""PyTorch files: a state dict as `.pth` or `.safetensors`, and transformers' folder."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from resnets.files import atomic
+from resnets.spec.card import Card
+from resnets.spec.preprocess import Preprocess
+from resnets.weights.writers.state import State
+
+
+def write_state_dict(state: State, card: Card, path: Path) -> None:
+    """Write `{name: tensor}`: safetensors where the name ends so, else what `torch.load` reads."""
+    import torch
+
+    tensors = {name: torch.from_numpy(array) for name, array in state.arrays.items()}
+    if path.suffix == ".safetensors":
+        from safetensors.torch import save
+
+        atomic.write(path, save(tensors, metadata={"format": "pt"}))
+        return
+    buffer = io.BytesIO()
+    # detectron2's checkpointer looks for the state dict under "model", torch.load's users at the top
+    torch.save({"model": tensors} if state.dialect.family == "detectron2" else tensors, buffer)
+    atomic.write(path, buffer.getvalue())
+
+
+def write_transformers(state: State, card: Card, path: Path) -> None:
+    """Write a folder that `from_pretrained` reads: `config.json`, `preprocessor_config.json`, `model.safetensors`."""
+    from safetensors.torch import save
+
+    import torch
+
+    path.mkdir(parents=True, exist_ok=True)
+    tensors = {name: torch.from_numpy(array) for name, array in state.arrays.items()}
+    atomic.write(path / "model.safetensors", save(tensors, metadata={"format": "pt"}))
+    _json(path / "config.json", _config(state, card))
+    _json(path / "preprocessor_config.json", _preprocessor(card.preprocess))
+
+
+def _config(state: State, card: Card) -> dict[str, Any]:
+    arch = card.architecture
+    config: dict[str, Any] = {
+        "architectures": ["ResNetForImageClassification" if arch.head == "linear" else "ResNetModel"],
+        "model_type": "resnet",
+        "num_channels": arch.in_channels,
+        "embedding_size": arch.stem_width,
+        "hidden_sizes": [width * arch.expansion for width in arch.widths],
+        "depths": list(arch.blocks),
+        "layer_type": arch.block,
+        "hidden_act": "relu",
+        "downsample_in_first_stage": arch.strides[0] == 2,
+        "downsample_in_bottleneck": arch.block == "bottleneck" and arch.stride_on == "1x1",
+    }
+    if arch.head == "linear":
+        config["id2label"] = {str(index): name for index, name in enumerate(card.classes)}
+        config["label2id"] = {name: index for index, name in enumerate(card.classes)}
+    return config
+
+
+def _preprocessor(preprocess: Preprocess) -> dict[str, Any]:
+    """ConvNextImageProcessor's words; it crops below 384 pixels, after a resize to size / crop_pct."""
+    channels = preprocess.channels
+    side = max(preprocess.size)
+    return {
+        "image_processor_type": "ConvNextImageProcessor",
+        "do_resize": True,
+        "do_rescale": True,
+        "do_normalize": True,
+        "size": {"shortest_edge": side},
+        "crop_pct": side / preprocess.shorter_side if preprocess.fit == "crop" else 1.0,
+        "resample": {"nearest": 0, "bilinear": 2, "bicubic": 3}[preprocess.interpolation],
+        "rescale_factor": 1 / 255,
+        "image_mean": list(preprocess.mean) * (channels if len(preprocess.mean) == 1 else 1),
+        "image_std": list(preprocess.std) * (channels if len(preprocess.std) == 1 else 1),
+    }
+
+
+def _json(path: Path, facts: dict[str, Any]) -> None:
+    atomic.write(path, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
