@@ -5,24 +5,33 @@ Importing this package imports no torch, so that `resnets show` and `--help` ans
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Model", "build", "evaluate", "load", "predict", "save", "train", "variants"]
+__all__ = [
+    "Model", "agreement", "build", "convert", "evaluate", "identify", "load", "predict", "save", "train", "variants",
+]  # fmt: skip
 
 if TYPE_CHECKING:
+    from resnets.deployment.convert import convert
+    from resnets.evaluation.agreement import agreement
     from resnets.evaluation.evaluate import evaluate
     from resnets.inference.predict import predict
     from resnets.net.network import build
     from resnets.spec.variants import variants
     from resnets.training.train import train
-    from resnets.weights.modelfile import Model, load, save
+    from resnets.weights.identify import identify
+    from resnets.weights.load import load
+    from resnets.weights.modelfile import Model, save
 
     __version__: str
 
 else:
     _HOMES = {
         "Model": "resnets.weights.modelfile",
+        "agreement": "resnets.evaluation.agreement",
         "build": "resnets.net.network",
+        "convert": "resnets.deployment.convert",
         "evaluate": "resnets.evaluation.evaluate",
-        "load": "resnets.weights.modelfile",
+        "identify": "resnets.weights.identify",
+        "load": "resnets.weights.load",
         "predict": "resnets.inference.predict",
         "save": "resnets.weights.modelfile",
         "train": "resnets.training.train",

@@ -16,9 +16,12 @@ ROOT = Path(__file__).parents[2]
 # A change here is a change of the public interface: it needs a line in CHANGELOG.md.
 PUBLIC = {
     "Model": "resnets.weights.modelfile",
+    "agreement": "resnets.evaluation.agreement",
     "build": "resnets.net.network",
+    "convert": "resnets.deployment.convert",
     "evaluate": "resnets.evaluation.evaluate",
-    "load": "resnets.weights.modelfile",
+    "identify": "resnets.weights.identify",
+    "load": "resnets.weights.load",
     "predict": "resnets.inference.predict",
     "save": "resnets.weights.modelfile",
     "train": "resnets.training.train",

@@ -12,7 +12,7 @@ from resnets.cli.options import Device, Json, Threads, set_threads
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="A model file.")],
+    model: Annotated[str, typer.Argument(help="A model file, or any checkpoint that states enough.")],
     data: Annotated[str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")],
     split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
@@ -26,7 +26,7 @@ def command(
     set_threads(threads)
     from resnets.data.open import open_data
     from resnets.evaluation.evaluate import evaluate
-    from resnets.weights.modelfile import load
+    from resnets.weights.load import load
 
     trained, dataset = load(model), open_data(data)
     for note in dataset.notes:

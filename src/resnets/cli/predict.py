@@ -12,7 +12,7 @@ from resnets.cli.options import Device, Json, Threads, set_threads
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="A model file.")],
+    model: Annotated[str, typer.Argument(help="A model file, or any checkpoint that states enough.")],
     images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to name.")] = 5,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 32,
@@ -23,7 +23,7 @@ def command(
     """Name what is in pictures: a line each, or JSON lines with --json."""
     set_threads(threads)
     from resnets.inference.predict import predict
-    from resnets.weights.modelfile import load
+    from resnets.weights.load import load
 
     bad = count = 0
     for prediction in predict(load(model), images, top=top, batch_size=batch_size, device=device):

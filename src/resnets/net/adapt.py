@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,12 @@ def with_classes(
                 else:
                     parameter.copy_(before)
     return adapted
+
+
+def same_names(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
+    """Return new index -> old index of the classes that both lists name."""
+    at = {name: index for index, name in enumerate(old)}
+    return {index: at[name] for index, name in enumerate(new) if name in at}
 
 
 def with_in_channels(network: ResNet, in_channels: int) -> ResNet:

@@ -19,6 +19,8 @@ HE18 = "He et al. 2018, arXiv:1812.01187, section 4.2"
 TORCHVISION = "torchvision.models.resnet"
 TIMM = "timm.models.resnetv2"
 KERAS = "keras.applications.resnet"
+KERAS16 = "keras.applications before Keras 2.2.5, resnet50.py"
+CAFFE = f"{HE15}; KaimingHe/deep-residual-networks, prototxt"
 MATTERPORT = "Matterport Mask R-CNN, mrcnn/model.py, resnet_graph"
 
 ALL_BIASED: tuple[Role, ...] = ("stem", "inner", "last", "projection")
@@ -83,6 +85,8 @@ def _rows() -> tuple[Architecture, ...]:
         "norm_eps": 1e-3,
         "head": "none",
     }
+    keras16 = {"source": KERAS16, "stride_on": "1x1", "pool_fill": "zero", "conv_bias": ALL_BIASED, "norm_eps": 1e-3}
+    caffe = {"source": CAFFE, "stride_on": "1x1", "pool_padding": "ceil"}
     without_stage5 = {"widths": (64, 128, 256), "strides": (1, 2, 2)}
     note001 = {"source": "note 001, get_resnet_model", "size": 224, "head": "mlp"}
     note002 = {
@@ -121,6 +125,9 @@ def _rows() -> tuple[Architecture, ...]:
         replace(RESNET101, name="resnetv2_101", **v2),
         *(_renamed(base, "_keras", source=KERAS, **keras) for base in BOTTLENECKS),
         *(_renamed(base, "v2_keras", source=f"{HE16}; {KERAS}_v2", **keras_v2) for base in BOTTLENECKS),
+        _renamed(RESNET50, "_keras2016", **keras16),
+        _renamed(RESNET50, "_caffe", **caffe, conv_bias=("stem",)),
+        *(_renamed(base, "_caffe", **caffe) for base in (RESNET101, RESNET152)),
         *matterports,
         *(_renamed(b, "_mrcnn_c4", **matterport, blocks=b.blocks[:3], **without_stage5) for b in (RESNET50, RESNET101)),
         *(_renamed(base, "_note001", **matterport | note001) for base in BOTTLENECKS),

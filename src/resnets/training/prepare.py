@@ -16,7 +16,7 @@ from resnets.data.loader import Loader
 from resnets.data.measure import default_preprocess
 from resnets.data.source import ArraySource, Source
 from resnets.data.split import split
-from resnets.net.adapt import with_classes
+from resnets.net.adapt import same_names, with_classes
 from resnets.net.freeze import freeze
 from resnets.net.network import ResNet, build
 from resnets.spec.levels import check_input
@@ -24,7 +24,7 @@ from resnets.spec.preprocess import Preprocess
 from resnets.spec.variants import VARIANTS
 from resnets.training.precision import fastest
 from resnets.training.recipe import RECIPES, Recipe
-from resnets.weights.modelfile import load
+from resnets.weights.load import load
 
 Say = Callable[[str], None]
 """Takes one sentence for the person who is watching."""
@@ -140,18 +140,28 @@ def _at_size(preprocess: Preprocess, size: tuple[int, int]) -> Preprocess:
 def _from_file(
     start: str, dataset: DataSet, differences: dict[str, Any], generator: torch.Generator, say: Say
 ) -> tuple[ResNet, Preprocess]:
-    if differences:
-        raise ValueError(f"{start} is a trained network; its facts ({', '.join(differences)}) cannot be changed")
-    model = load(start)
+    fixed = sorted(differences.keys() - {"in_channels", "stem"})
+    if fixed:
+        raise ValueError(
+            f"{start} is a trained network; {', '.join(fixed)} cannot be changed in it, only in_channels and stem=cifar"
+        )
+    model = load(start, **differences)
+    for note in model.card.origin.get("adapted", ()):
+        say(f"{start}: {note}")
     channels = model.network.architecture.in_channels
     if isinstance(dataset.train, ArraySource) and dataset.train.channels > channels:
         raise ValueError(
             f"{start} takes {channels} channel and the pictures of {dataset.name} have {dataset.train.channels}: it "
-            f"would not see their colour. Start from a row instead, such as --model {model.network.architecture.name}"
+            f"would not see their colour. Add --set in_channels={dataset.train.channels}, or start from a row instead, "
+            f"such as --model {model.network.architecture.name}"
         )
     if model.card.classes == dataset.classes:
         return model.network, model.card.preprocess
+    keep = same_names(model.card.classes, dataset.classes)
+    kept = f", {len(keep)} of them kept by name" if keep else ""
     say(
-        f"{start} has another list of {len(model.card.classes)} classes: a new head for {len(dataset.classes)} is drawn"
+        f"{start} has another list of {len(model.card.classes)} classes: a new head for {len(dataset.classes)} is "
+        f"drawn{kept}"
     )
-    return with_classes(model.network, len(dataset.classes), generator=generator), model.card.preprocess
+    network = with_classes(model.network, len(dataset.classes), keep=keep, generator=generator)
+    return network, model.card.preprocess

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resnets.spec.architecture import Architecture, check_field_names, tuples
+from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.containers.contents import Contents, Stored
 from resnets.weights.containers.open import open_weights
@@ -99,7 +100,7 @@ def identify(path: str | Path, *, part: str | None = None, told: Mapping[str, An
     contents = open_weights(path)
     named = named_tensors(contents)
     found = [(match, _deduced(match, contents, arch_told)) for match in _candidates(named, path, part)]
-    match, (origin, deduction) = min(found, key=lambda pair: _badness(*pair, contents))
+    match, (origin, deduction) = min(found, key=lambda pair: _badness(pair[0], pair[1][1], contents))
     rivals = _rivals(match, [other for other, (_, other_deduced) in found if not other_deduced.problems])
     problems = list(deduction.problems)
     if match.left:
@@ -121,6 +122,16 @@ def identify(path: str | Path, *, part: str | None = None, told: Mapping[str, An
         parts=tuple(rivals),
         problems=tuple(problems),
     )
+
+
+def card_of(path: str | Path) -> Card | None:
+    """Return the card of a model file of ours, None for any other file; raise `ValueError` for a damaged one."""
+    path = Path(path)
+    if not path.is_file() or path.suffix != ".safetensors":
+        return None
+    contents = open_weights(path)
+    text = contents.facts.get("resnets")
+    return Card.from_json(text) if isinstance(text, str) else None
 
 
 def named_tensors(contents: Contents) -> Mapping[str, Stored]:
@@ -153,9 +164,8 @@ def _deduced(match: Match, contents: Contents, told: Mapping[str, Any]) -> tuple
     return origin, deduce(match, origin, told, config)
 
 
-def _badness(match: Match, deduced: tuple[Origin | None, Deduction], contents: Contents) -> tuple[int, ...]:
+def _badness(match: Match, deduction: Deduction, contents: Contents) -> tuple[int, ...]:
     """Order of preference: what holds, explains most, and is the family that the configuration names."""
-    deduction = deduced[1]
     is_timm = isinstance(contents.facts.get("config"), dict) and "pretrained_cfg" in contents.facts["config"]
     return (
         deduction.architecture is None,
@@ -228,7 +238,8 @@ def _licence(match: Match, origin: Origin | None, contents: Contents) -> Fact:
     if origin and origin.licence:
         return Fact(origin.licence, "implied", origin.name)
     if match.dialect.licence:
-        return Fact(match.dialect.licence, "implied", f"{match.dialect.title}, if these weights are its own")
+        why = f"the file states none; what {match.dialect.title} itself publishes is {match.dialect.licence}"
+        return Fact(None, "unknown", why)
     return Fact(None, "unknown", "the file states none")
 
 

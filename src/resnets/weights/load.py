@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from resnets.net.adapt import with_classes, with_in_channels, with_small_stem
+from resnets.net.adapt import same_names, with_classes, with_in_channels, with_small_stem
 from resnets.net.initialise import initialise
 from resnets.net.network import ResNet
 from resnets.spec.card import Card
@@ -125,8 +125,7 @@ def _adapted(model: Model, classes: Sequence[str] | None, in_channels: int | Non
         names = tuple(classes)
         if len(set(names)) != len(names):
             raise ValueError("classes must differ; a name stands more than once")
-        at = {name: index for index, name in enumerate(card.classes)}
-        keep = {index: at[name] for index, name in enumerate(names) if name in at}
+        keep = same_names(card.classes, names)
         network = with_classes(network, len(names), keep=keep)
         notes.append(f"a head for {len(names)} classes, {len(keep)} of them kept by name")
         card = replace(card, architecture=network.architecture, classes=names, calibration={})

@@ -36,7 +36,8 @@ def refuse_problems(identity: Identity) -> NoReturn:
             "anew and says how much that is."
         )
     raise ValueError(
-        f"{identity.path} looks like {what_it_is(identity)}, and cannot be loaded: {'; '.join(identity.problems)}.{advice}"
+        f"{identity.path} looks like {what_it_is(identity)}, and cannot be loaded: "
+        f"{'; '.join(identity.problems)}.{advice}"
     )
 
 

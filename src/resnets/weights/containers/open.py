@@ -34,7 +34,7 @@ def open_weights(path: str | Path) -> Contents:
     if path.is_dir():
         return _folder(path)
     if not path.exists():
-        raise FileNotFoundError(f"no file {path}")
+        raise FileNotFoundError(f"no file {path}; `resnets train DATA --out DIR` writes DIR/model.safetensors")
     if not path.is_file():
         raise FileError(f"{path} is no regular file; give a file on disk")
     with path.open("rb") as file:

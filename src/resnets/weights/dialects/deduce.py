@@ -88,7 +88,9 @@ def deduce(
         return Deduction(None, facts, (problem,))
     doing = relevant(architecture)
     facts = {name: fact for name, fact in facts.items() if name in doing}
-    problems += refusals(dialect, architecture, among=[n for n in (*read, "shortcut") if not (n == "conv_bias" and is_folded(match))])
+    problems += refusals(
+        dialect, architecture, among=[n for n in (*read, "shortcut") if not (n == "conv_bias" and is_folded(match))]
+    )
     problems += _tensor_problems(match, architecture)
     return Deduction(architecture, facts, tuple(problems))
 
@@ -155,9 +157,10 @@ def _idle(bare: Architecture, row: Architecture, doing: set[str]) -> dict[str, A
     }
 
 
-def _distance(one: Architecture, other: Architecture) -> int:
-    doing = relevant(one) - FREE
-    return sum(getattr(one, name) != getattr(other, name) for name in doing)
+def _distance(one: Architecture, other: Architecture) -> tuple[int, int]:
+    """Facts that differ: those that make another network, then those in which a row is free."""
+    differing = {name for name in relevant(one) if getattr(one, name) != getattr(other, name)}
+    return len(differing - FREE), len(differing & FREE)
 
 
 def _tensor_problems(match: Match, architecture: Architecture) -> list[str]:

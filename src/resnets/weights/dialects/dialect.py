@@ -114,10 +114,18 @@ def kind_of_tensor(ours: str) -> Kind:
     return OUR_LAYERS[our_place(ours.rpartition(".")[0])[0]]
 
 
-KERAS_AXES: Mapping[Kind, Mapping[int, tuple[int, ...]]] = {"conv": {4: (3, 2, 0, 1)}, "linear": {2: (1, 0)}, "norm": {}}
+KERAS_AXES: Mapping[Kind, Mapping[int, tuple[int, ...]]] = {
+    "conv": {4: (3, 2, 0, 1)},
+    "linear": {2: (1, 0)},
+    "norm": {},
+}
 """Keras stores (k, k, in, out) and (in, out): the axes that make ours of them."""
 
-KERAS_AXES_BACK: Mapping[Kind, Mapping[int, tuple[int, ...]]] = {"conv": {4: (2, 3, 1, 0)}, "linear": {2: (1, 0)}, "norm": {}}
+KERAS_AXES_BACK: Mapping[Kind, Mapping[int, tuple[int, ...]]] = {
+    "conv": {4: (2, 3, 1, 0)},
+    "linear": {2: (1, 0)},
+    "norm": {},
+}
 
 
 def our_axes(dialect: Dialect, kind: Kind, dimensions: int) -> tuple[int, ...] | None:

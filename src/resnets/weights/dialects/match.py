@@ -83,7 +83,9 @@ def _match(dialect: Dialect, prefix: str, tensors: Tensors) -> Match:
         prefix=prefix,
         keys=keys,
         shapes={ours: our_shape(dialect, ours, tensors[key].shape) for ours, key in keys.items()},
-        aside=counted(part or f"beside it, {_first_word(key)!r}" for key, part in parts.items() if part or key in outside),
+        aside=counted(
+            part or f"beside it, {_first_word(key)!r}" for key, part in parts.items() if part or key in outside
+        ),
         left=tuple(key for key, part in parts.items() if not part and key not in outside),
     )
 

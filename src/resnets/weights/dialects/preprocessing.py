@@ -36,7 +36,7 @@ PREPROCESSES: Mapping[str, Row] = MappingProxyType(
         ),
         "timm-875": Row(replace(IMAGENET, interpolation="bicubic"), "timm's default: 0.875 bicubic"),
         "transformers": Row(
-            replace(IMAGENET, interpolation="bicubic"), "transformers' image processor of microsoft/resnet-50: crop_pct 0.875"
+            replace(IMAGENET, interpolation="bicubic"), "transformers' processor of microsoft/resnet-50: crop_pct 0.875"
         ),
         "caffe": Row(_CAFFE, "KaimingHe/deep-residual-networks; keras.applications.resnet: BGR less the mean"),
         "detectron": Row(

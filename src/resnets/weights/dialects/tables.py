@@ -117,7 +117,8 @@ TIMM_V2 = Dialect(
         "head.linear": ("head.fc",),
     },
     slots=TORCH,
-    allows=IMAGENET | {"order": ("pre",), "projection_norm": (False,), "block": ("bottleneck",), "se_reduction": (None,)},
+    allows=IMAGENET
+    | {"order": ("pre",), "projection_norm": (False,), "block": ("bottleneck",), "se_reduction": (None,)},
     defaults=NO_BATCH_COUNT,
     preprocess=("timm-95", "timm-875"),
     classes=IMAGENET_CLASSES,
@@ -177,7 +178,7 @@ TRANSFORMERS = Dialect(
     | {"head.linear": ("classifier.1",)},
     slots=TORCH,
     # Its config can put the stride on the 1x1 (downsample_in_bottleneck); its published weights do not.
-    allows=IMAGENET | {"stride_on": ("3x3", "1x1"), "se_reduction": (None,), "cardinality": (1,), "head": ("linear",)},
+    allows=IMAGENET | {"stride_on": ("3x3", "1x1"), "se_reduction": (None,), "cardinality": (1,), "base_width": (64,), "head": ("linear",)},
     defaults=NO_BATCH_COUNT,
     preprocess=("transformers", "imagenet"),
     classes=IMAGENET_CLASSES,
@@ -189,7 +190,7 @@ TRANSFORMERS_MODEL = Dialect(
     source="transformers/models/resnet/modeling_resnet.py",
     layers=_TRANSFORMERS,
     slots=TORCH,
-    allows=TRANSFORMERS.allows | {"head": ("none",)},
+    allows={**TRANSFORMERS.allows, "head": ("none",)},
     defaults=NO_BATCH_COUNT,
     preprocess=("transformers", "imagenet"),
 )

@@ -16,6 +16,7 @@ _V1 = IMAGENET | {
     "norm_eps": (1.001e-5,),
     "block": ("bottleneck",),
     "cardinality": (1,),
+    "base_width": (64,),
     "se_reduction": (None,),
 }
 APPLICATIONS = Dialect(

@@ -26,7 +26,9 @@ class Token:
 
 
 def _counted(variable: str, first: int) -> Token:
-    return Token(variable, r"\d{1,4}", lambda text: int(text) - first, lambda number, place, blocks: str(number + first))
+    return Token(
+        variable, r"\d{1,4}", lambda text: int(text) - first, lambda number, place, blocks: str(number + first)
+    )
 
 
 def _caffe(block: int, place: Place, blocks: Blocks) -> str:

@@ -41,8 +41,8 @@ def dialect_for(family: str, architecture: Architecture) -> Dialect:
     if not fitting:
         nearest = min(rows, key=lambda row: len(reasons[row.name]))
         raise ValueError(
-            f"{architecture.name} cannot be written for {family}: {'; '.join(reasons[nearest.name])}. Its numbers would "
-            "mean another network there"
+            f"{architecture.name} cannot be written for {family}: {'; '.join(reasons[nearest.name])}. Its numbers "
+            "would mean another network there"
         )
     return fitting[0]
 

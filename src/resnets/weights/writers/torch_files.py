@@ -31,9 +31,8 @@ def write_state_dict(state: State, card: Card, path: Path) -> None:
 
 def write_transformers(state: State, card: Card, path: Path) -> None:
     """Write a folder that `from_pretrained` reads: `config.json`, `preprocessor_config.json`, `model.safetensors`."""
-    from safetensors.torch import save
-
     import torch
+    from safetensors.torch import save
 
     path.mkdir(parents=True, exist_ok=True)
     tensors = {name: torch.from_numpy(array) for name, array in state.arrays.items()}

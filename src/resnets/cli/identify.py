@@ -1,0 +1,51 @@
+"""`resnets identify`: what is this checkpoint, in one paragraph."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resnets.cli.options import Facts, Json, parse_facts
+
+Part = Annotated[str | None, typer.Option("--part", help="Of several networks in one file: the wrapper's name.")]
+Pixels = Annotated[
+    str | None, typer.Option("--preprocess", help="How its pixels become numbers: imagenet, caffe, cifar10, ...")
+]
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="A file of weights, or a folder with a config.json.")],
+    part: Part = None,
+    set_: Facts = None,
+    preprocess: Pixels = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a checkpoint is: network, dialect, and how each fact is known. Nothing in it is run."""
+    from resnets.weights.identify import card_of, identify
+    from resnets.weights.identity_text import card_paragraph, fact_lines, paragraph
+
+    card = card_of(file)
+    if card is not None:
+        print(card.to_json() if as_json else card_paragraph(file, card))
+        return
+    told = parse_facts(set_) | ({"preprocess": preprocess} if preprocess else {})
+    identity = identify(file, part=part, told=told)
+    if as_json:
+        print(json.dumps(identity.to_dict(), indent=2, ensure_ascii=False, default=_plain))
+    else:
+        print(paragraph(identity))
+        print()
+        lines = fact_lines(identity)
+        widths = [max(len(line[column]) for line in lines) for column in range(3)]
+        for name, value, how, why in lines:
+            print(f"  {name:{widths[0]}}  {how:{widths[2]}}  {value:{min(widths[1], 36)}}  {why}".rstrip())
+    if identity.problems or identity.unknown:
+        raise typer.Exit(3)
+
+
+def _plain(value: object) -> object:
+    to_dict = getattr(value, "to_dict", None)
+    return to_dict() if to_dict else str(value)

@@ -1,0 +1,1 @@
+"""Deployment: a model packaged for elsewhere, and shown to be the same there."""
