@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 import typer
 
-from resnets.cli import demo, draw, evaluate, predict, show, train
+from resnets.cli import convert, demo, draw, evaluate, identify, predict, show, train, weights
 
 app = typer.Typer(
     name="resnets",
@@ -17,8 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (show, draw, train, evaluate, predict, demo):
+for verb in (show, draw, identify, convert, train, evaluate, predict, demo):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
+app.add_typer(weights.app, name="weights")
 
 
 def main() -> None:

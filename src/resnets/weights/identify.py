@@ -19,6 +19,8 @@ from resnets.weights.dialects.deduce import Deduction, Fact, deduce, is_folded
 from resnets.weights.dialects.match import Match, matches
 from resnets.weights.dialects.origins import Origin, origin_of
 from resnets.weights.dialects.preprocessing import PREPROCESSES
+from resnets.weights.hub.known import local, published
+from resnets.weights.hub.row import Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,7 @@ class Identity:
     tensors: Mapping[str, Stored]  # under the names that the dialect knows
     match: Match
     origin: Origin | None
+    row: Row | None  # of the catalogue, where it is a published file
     deduction: Deduction
     preprocess: Fact
     classes: Fact
@@ -71,6 +74,7 @@ class Identity:
             "dialect": self.match.dialect.name,
             "prefix": self.match.prefix,
             "origin": self.origin.name if self.origin else None,
+            "published": self.row.name if self.row else None,
             "network": self.architecture.name if self.architecture else None,
             "parameters": self.parameters,
             "facts": {name: fact.to_dict() for name, fact in self.facts.items()},
@@ -91,14 +95,17 @@ def identify(path: str | Path, *, part: str | None = None, told: Mapping[str, An
     `part` chooses among several networks in one file by their wrapper ("ema", "state_dict.module."). `told` are facts
     of the architecture that the file does not state, `preprocess` (a row of `PREPROCESSES`) and `classes` (names).
 
+    `path` may also be a reference of the hub that was fetched before.
+
     Raises `FileNotFoundError`, or `ValueError` for a file that holds no network of this family, or where what was
     told contradicts it.
     """
-    path, told = Path(path), tuples(dict(told or {}))
+    path, told = local(path), tuples(dict(told or {}))
     arch_told = {name: value for name, value in told.items() if name not in ("preprocess", "classes")}
     check_field_names(arch_told)
     contents = open_weights(path)
     named = named_tensors(contents)
+    row = published(path)
     found = [(match, _deduced(match, contents, arch_told)) for match in _candidates(named, path, part)]
     match, (origin, deduction) = min(found, key=lambda pair: _badness(pair[0], pair[1][1], contents))
     rivals = _rivals(match, [other for other, (_, other_deduced) in found if not other_deduced.problems])
@@ -116,9 +123,10 @@ def identify(path: str | Path, *, part: str | None = None, told: Mapping[str, An
         match=match,
         origin=origin,
         deduction=deduction,
-        preprocess=_preprocess(match, origin, contents, told.get("preprocess")),
+        row=row,
+        preprocess=_preprocess(match, origin, row, contents, told.get("preprocess")),
         classes=_classes(match, origin, deduction, contents, told.get("classes")),
-        licence=_licence(match, origin, contents),
+        licence=_licence(match, origin, row, contents),
         parts=tuple(rivals),
         problems=tuple(problems),
     )
@@ -182,13 +190,15 @@ def _rivals(match: Match, whole: list[Match]) -> list[str]:
     return sorted({other.prefix for other in apart} | {match.prefix})
 
 
-def _preprocess(match: Match, origin: Origin | None, contents: Contents, told: Any) -> Fact:
+def _preprocess(match: Match, origin: Origin | None, row: Row | None, contents: Contents, told: Any) -> Fact:
     rows = match.dialect.preprocess
     if told is not None:
         return Fact(_row(told), "told", "by you")
     stated = config_preprocess(contents.facts)
     if stated:
         return Fact(stated[0], "read", stated[1])
+    if row:
+        return Fact(row.preprocess, "implied", f"it is {row.name}")
     if origin and origin.preprocess:
         return Fact(_row(origin.preprocess), "implied", f"{origin.name}: {PREPROCESSES[origin.preprocess].source}")
     if not rows:
@@ -230,11 +240,13 @@ def _classes(match: Match, origin: Origin | None, deduction: Deduction, contents
     return Fact(None, "unknown", f"{count} logits without names")
 
 
-def _licence(match: Match, origin: Origin | None, contents: Contents) -> Fact:
+def _licence(match: Match, origin: Origin | None, row: Row | None, contents: Contents) -> Fact:
     config = contents.facts.get("config")
     cfg = config.get("pretrained_cfg") if isinstance(config, dict) else None
     if isinstance(cfg, dict) and isinstance(cfg.get("license"), str):
         return Fact(cfg["license"], "read", "config.json, pretrained_cfg")
+    if row:
+        return Fact(row.licence, "implied", f"it is {row.name}")
     if origin and origin.licence:
         return Fact(origin.licence, "implied", origin.name)
     if match.dialect.licence:

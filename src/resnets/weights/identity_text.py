@@ -35,6 +35,10 @@ def paragraph(identity: Identity) -> str:
         )
     under = f", under {identity.match.prefix!r}" if identity.match.prefix else ""
     sentences.append(f"The names are {identity.match.dialect.title}'s{under}.".replace("s's", "s'"))
+    if identity.row:
+        tested = identity.row.tested[0]
+        accuracy = f", {tested.top1:g} % top-1 as published" if tested.top1 is not None else ""
+        sentences.append(f"It is {identity.row.name}{accuracy}.")
     if identity.origin:
         sentences.append(f"Origin: {identity.origin.name} ({identity.origin.mark}).")
     sentences.append(_pixels(identity.preprocess))

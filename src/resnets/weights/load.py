@@ -19,6 +19,7 @@ from resnets.spec.resolve import plan
 from resnets.spec.variants import VARIANTS, architecture
 from resnets.weights import modelfile
 from resnets.weights.class_lists import class_names
+from resnets.weights.hub.known import local
 from resnets.weights.identify import Identity, identify
 from resnets.weights.modelfile import Model
 from resnets.weights.numbers import numbers
@@ -48,7 +49,7 @@ def load(
     Raises `FileNotFoundError`, or `ValueError` saying what the file is, what was asked, which tensors matter and
     what to type.
     """
-    path = Path(path)
+    path = local(path)
     model = modelfile.load(path) if modelfile.is_model_file(path) else None
     if model is None:
         identity = identify(path, part=part, told=told)
