@@ -28,3 +28,9 @@ def cifar10_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) 
     unpack = [sys.executable, str(shared_data / "unpack"), str(target / "unpacked")]
     subprocess.run(unpack, check=True, capture_output=True)
     return target / "unpacked" / "cifar-10-batches-py"
+
+
+@pytest.fixture(scope="session")
+def imagenet_weights(cifar10_folder: Path) -> Path:
+    """The folder with the two real ImageNet networks, unpacked by the same script."""
+    return cifar10_folder.parent / "weights-imagenet-NC"

@@ -164,7 +164,9 @@ def test_wrong_requests_to_evaluate(tmp_path: Path, refused: Callable[..., str])
     sentence = refused("evaluate", tmp_path / "m.safetensors", "digits", "--split", "dev")
     assert "--split dev is not possible; allowed: test, train" in sentence
     (tmp_path / "old.pth").write_bytes(b"PK\x03\x04" + bytes(40))
-    assert "it looks like a zip archive, such as a PyTorch" in refused("evaluate", tmp_path / "old.pth", "digits")
+    assert "is not read as a zip archive: it does not end with a directory" in refused(
+        "evaluate", tmp_path / "old.pth", "digits"
+    )
 
 
 def test_wrong_requests_to_predict(tmp_path: Path, refused: Callable[..., str]) -> None:

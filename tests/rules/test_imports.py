@@ -102,7 +102,6 @@ def test_every_module_of_the_foundation_imports_the_standard_library_only(tmp_pa
         ["show", "resnet50"],
         ["show", "resnet50", "--json"],
         ["draw", "resnet34", "--out", "r34.svg"],
-        ["identify", "model.pth"],
         ["weights", "list"],
         ["train", "--help"],
     ],

@@ -22,6 +22,7 @@ from resnets.evaluation.agreement import Agreement, agreement
 from resnets.spec.levels import smallest_input
 from resnets.spec.preprocess import Preprocess
 from resnets.spec.resolve import plan
+from resnets.weights.dialects.dialect import relevant
 from resnets.weights.identify import identify
 from resnets.weights.load import load
 from resnets.weights.modelfile import Model
@@ -110,8 +111,10 @@ def _read_back(written: Path, model: Model) -> Model:
         told = {n: getattr(model.card.architecture, n) for n in unknown if n != "preprocess"}
         told = dict(told) | ({"preprocess": model.card.preprocess} if "preprocess" in unknown else {})
     again = load(written, told=told or None)
-    if again.card.architecture != model.card.architecture:
-        raise ValueError(f"{written.name} reads back as {again.card.architecture.name} with other facts")
+    one, other = model.card.architecture, again.card.architecture
+    differing = [name for name in sorted(relevant(one) | relevant(other)) if getattr(one, name) != getattr(other, name)]
+    if differing:
+        raise ValueError(f"{written.name} would read back as {other.name} with another {', '.join(differing)}")
     return again
 
 

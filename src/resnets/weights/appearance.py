@@ -20,6 +20,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ", "an xz archive"),
     (b"\x00\x00\x08", "an MNIST-style idx file"),
     (b"\x08", "perhaps an ONNX model"),
+    (b"version https://git-lfs", "a pointer of git-lfs, not the file itself; `git lfs pull` fetches that"),
     (b"<svg", "an SVG drawing"),
     (b"<", "a text in XML or HTML"),
     (b"{", "a text in JSON"),

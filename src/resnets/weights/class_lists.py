@@ -44,7 +44,7 @@ def _listed(given: str) -> tuple[str, ...]:
 def imagenet() -> tuple[str, ...]:
     """Return the names of ILSVRC 2012's thousand classes, as torchvision's weights list them.
 
-    Two pairs of classes share a name there ("crane", the bird and the machine); they get their number too.
+    A name that stands twice in that list gets its number too, since class names must differ.
     """
     from torchvision.models import ResNet50_Weights
 

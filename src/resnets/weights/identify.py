@@ -16,9 +16,9 @@ from resnets.weights.containers.open import open_weights
 from resnets.weights.dialects import keras_names
 from resnets.weights.dialects.configs import config_classes, config_facts, config_preprocess
 from resnets.weights.dialects.deduce import Deduction, Fact, deduce, is_folded
-from resnets.weights.dialects.match import Match, matches
+from resnets.weights.dialects.match import Match, matches, without_head
 from resnets.weights.dialects.origins import Origin, origin_of
-from resnets.weights.dialects.preprocessing import PREPROCESSES
+from resnets.weights.dialects.preprocessing import PREPROCESSES, from_mean_file
 from resnets.weights.hub.known import local, published
 from resnets.weights.hub.row import Row
 
@@ -106,7 +106,13 @@ def identify(path: str | Path, *, part: str | None = None, told: Mapping[str, An
     contents = open_weights(path)
     named = named_tensors(contents)
     row = published(path)
-    found = [(match, _deduced(match, contents, arch_told)) for match in _candidates(named, path, part)]
+    candidates = _candidates(named, path, part)
+    if arch_told.get("head") == "none":
+        candidates = [without_head(match) for match in candidates]
+    try:
+        found = [(match, _deduced(match, contents, arch_told)) for match in candidates]
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
     match, (origin, deduction) = min(found, key=lambda pair: _badness(pair[0], pair[1][1], contents))
     rivals = _rivals(match, [other for other, (_, other_deduced) in found if not other_deduced.problems])
     problems = list(deduction.problems)
@@ -152,10 +158,10 @@ def named_tensors(contents: Contents) -> Mapping[str, Stored]:
 def _candidates(named: Mapping[str, Stored], path: Path, part: str | None) -> list[Match]:
     found = matches(named)
     if not found:
-        some = ", ".join(list(named)[:4])
+        some = ", ".join(list(named)[:4]) + (", ..." if len(named) > 4 else "")
         raise ValueError(
-            f"{path} holds {len(named)} tensors ({some}, ...) and no network of the ResNet family under any name that "
-            "is known; `resnets identify --help` lists the dialects"
+            f"{path} holds {len(named)} tensors{f' ({some})' if named else ''} and no network of the ResNet family "
+            "under any name that is known; docs/checkpoints.md lists the dialects"
         )
     if part is None:
         return found
@@ -168,7 +174,7 @@ def _candidates(named: Mapping[str, Stored], path: Path, part: str | None) -> li
 
 def _deduced(match: Match, contents: Contents, told: Mapping[str, Any]) -> tuple[Origin | None, Deduction]:
     origin = origin_of(match, contents.facts)
-    config = config_facts(contents.facts) if match.dialect.family == "transformers" else {}
+    config = config_facts(contents.facts) if match.dialect.family in ("transformers", "caffe") else {}
     return origin, deduce(match, origin, told, config)
 
 
@@ -212,8 +218,13 @@ def _preprocess(match: Match, origin: Origin | None, row: Row | None, contents: 
 def _row(given: Any) -> Preprocess:
     if isinstance(given, Preprocess):
         return given
+    if str(given).endswith(".binaryproto"):
+        return from_mean_file(Path(given))
     if given not in PREPROCESSES:
-        raise ValueError(f"no preprocessing is called {given!r}; allowed: {', '.join(PREPROCESSES)}")
+        raise ValueError(
+            f"no preprocessing is called {given!r}; allowed: {', '.join(PREPROCESSES)}, or a mean file of Caffe "
+            "(.binaryproto)"
+        )
     return PREPROCESSES[given].preprocess
 
 

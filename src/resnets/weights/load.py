@@ -78,10 +78,11 @@ def _from(identity: Identity, network: str | None, allow_partial: bool) -> Model
     origin: dict[str, Any] = {"checkpoint": _origin(identity)}
     if len(tensors) < len(shapes):
         initialise(built)
-        covered = sum(prod(shapes[name]) for name in tensors) / sum(map(prod, shapes.values()))
+        read = [name for name in tensors if name in identity.match.keys]
+        covered = sum(prod(shapes[name]) for name in read) / sum(map(prod, shapes.values()))
         origin["coverage"] = covered
         warnings.warn(
-            f"{identity.path}: {len(tensors)} of {len(shapes)} tensors, {covered:.1%} of the numbers, came from the "
+            f"{identity.path}: {len(read)} of {len(shapes)} tensors, {covered:.1%} of the numbers, came from the "
             "file; the rest is freshly drawn",
             stacklevel=4,
         )

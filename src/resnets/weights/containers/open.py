@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from resnets.files import bounded
 from resnets.files.errors import FileError
 from resnets.weights.appearance import appearance
 from resnets.weights.containers.contents import Contents
+from resnets.weights.containers.zip_archive import open_archive
 
 Looks = Callable[[bytes, Path], bool]
 
@@ -73,16 +73,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _is_zip_with(*endings: str) -> Looks:
+def _is_zip_of(module: str) -> Looks:
+    """Ask a reader whether a zip archive's members are its own."""
+
     def looks(head: bytes, path: Path) -> bool:
-        if not head.startswith(b"PK\x03\x04"):
+        if not head.startswith(b"PK"):
             return False
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = [info.filename for info in archive.infolist()[:20_000]]
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError):
-            return ".npy" not in endings and "config.json" not in endings  # torch's reader says what is wrong with it
-        return any(name.endswith(endings) for name in names)
+        known: bool = importlib.import_module(f"resnets.weights.containers.{module}").looks_like(open_archive(path))
+        return known
 
     return looks
 
@@ -102,8 +100,8 @@ def _asks(module: str) -> Looks:
 
 
 _READERS: tuple[tuple[str, Looks], ...] = (
-    ("keras_zip", _is_zip_with("config.json", "model.weights.h5")),
-    ("npz", _is_zip_with(".npy")),
+    ("keras_zip", _is_zip_of("keras_zip")),
+    ("npz", _is_zip_of("npz")),
     ("torch_zip", lambda head, path: head.startswith(b"PK")),
     ("hdf5", lambda head, path: head.startswith(b"\x89HDF\r\n\x1a\n")),
     ("torch_tar", lambda head, path: head[257:262] == b"ustar"),

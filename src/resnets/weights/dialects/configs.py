@@ -1,4 +1,4 @@
-"""Configs: what the `config.json` of transformers and timm says of a network, beside its tensors."""
+"""Configs: what stands beside the tensors: the `config.json` of transformers and timm, Caffe's settings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def config_facts(facts: Facts) -> dict[str, Any]:
 
     Raises `ValueError` for a network of another kind, naming the entry.
     """
+    if "settings" in facts:
+        return _caffe(facts["settings"])
     config = facts.get("config")
     if not isinstance(config, dict) or config.get("model_type") != "resnet":
         return {}
@@ -30,6 +32,18 @@ def config_facts(facts: Facts) -> dict[str, Any]:
         "stride_on": "1x1" if config.get("downsample_in_bottleneck") else "3x3",
         "strides": (first, *(2,) * (stages - 1)),
     }
+
+
+def _caffe(settings: Mapping[str, Facts]) -> dict[str, Any]:
+    """The strides and epsilons that a caffemodel keeps beside its blobs, where it does."""
+    found: dict[str, Any] = {}
+    for convolution, stride_on in (("res3a_branch2a", "1x1"), ("res3a_branch2b", "3x3")):
+        if settings.get(convolution, {}).get("stride") == 2:
+            found["stride_on"] = stride_on
+    eps = {layer["eps"] for layer in settings.values() if "eps" in layer}
+    if len(eps) == 1:
+        found["norm_eps"] = float(f"{eps.pop():.6g}")  # stored in float32
+    return found
 
 
 def config_classes(facts: Facts) -> tuple[str, ...] | None:

@@ -21,6 +21,14 @@ FREE = frozenset({"name", "source", "size", "num_classes", "in_channels", "head"
 """Facts in which a network may differ from a row and still bear its name."""
 
 
+ADAPTS = {
+    "num_classes": "To put another head on it, give the class names: load(..., classes=[...]), --classes a,b,c",
+    "in_channels": "To adapt its first convolution: load(..., in_channels={0}), --in-channels {0}",
+    "stem": "To cut its stem: load(..., stem='cifar'), --stem cifar",
+}
+"""What to type instead of telling a file that it is what it is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing about a network: read from the file, implied by a rule, told by the user, or unknown.
@@ -59,7 +67,7 @@ def deduce(
     """Return what the tensors, the dialect, the origin and the user say of a network, all of it checked.
 
     `config` holds facts read from beside the tensors (a `config.json`, a graph). Raises `ValueError` where the user
-    contradicts what was read.
+    contradicts what was read; the sentence has no subject, the caller knows the file's name.
     """
     dialect = match.dialect
     try:
@@ -67,15 +75,18 @@ def deduce(
     except ValueError as error:
         return Deduction(None, {}, (str(error),))
     problems: list[str] = []
+    if is_folded(match):
+        read.pop("projection_norm", None)
     facts = {name: Fact(value, "read", "from its tensors") for name, value in read.items()}
     facts |= {name: Fact(value, "read", "from the configuration beside them") for name, value in (config or {}).items()}
-    if "projection_norm" in read:
+    if any(name.endswith("shortcut.conv.weight") for name in match.shapes):
         kinds = [k for k in dialect.allows.get("shortcut", ("projection",)) if k in ("projection", "pooled_projection")]
         facts["shortcut"] = Fact((kinds or ["projection"])[0], "read", "its blocks hold projections")
     for name, value in told.items():
         if name in facts and facts[name].value != value:
             raise ValueError(
-                f"{name}={value!r} was told, and the file says {facts[name].value!r} ({facts[name].why}); leave it out"
+                f"has {name}={facts[name].value!r} ({facts[name].why}), and {name}={value!r} was told. "
+                + ADAPTS.get(name, "Leave it out").format(value)
             )
         facts.setdefault(name, Fact(value, "told", "by you"))
     for name in field_names():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from resnets.weights.containers.contents import Stored
 from resnets.weights.dialects import tokens
@@ -40,6 +40,21 @@ def matches(tensors: Tensors) -> list[Match]:
         _match(dialect, prefix, tensors) for dialect in DIALECTS.values() for prefix in _prefixes(dialect, tensors)
     ]
     return sorted(found, key=lambda match: (len(match.left), -len(match.keys)))
+
+
+def without_head(match: Match) -> Match:
+    """Return the trunk of a match, its head and whatever stands in a head's place set aside."""
+    trunk = {ours: key for ours, key in match.keys.items() if not ours.startswith("head.")}
+    words = {_first_word(key.removeprefix(match.prefix)) for key in trunk.values()}
+    aside = [key for key in match.left if _first_word(key.removeprefix(match.prefix)) not in words]
+    count = len(aside) + len(match.keys) - len(trunk)
+    return replace(
+        match,
+        keys=trunk,
+        shapes={ours: shape for ours, shape in match.shapes.items() if ours in trunk},
+        aside={**match.aside, "its head": count} if count else match.aside,
+        left=tuple(key for key in match.left if key not in aside),
+    )
 
 
 def _prefixes(dialect: Dialect, tensors: Tensors) -> Iterator[str]:

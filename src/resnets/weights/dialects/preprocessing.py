@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
+from resnets.files.errors import FileError
 from resnets.spec.preprocess import IMAGENET, Preprocess
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -18,6 +20,21 @@ class Row:
 
     preprocess: Preprocess
     source: str
+
+
+def from_mean_file(path: Path) -> Preprocess:
+    """Return the Caffe preprocess with the mean of a mean file (.binaryproto), averaged over its places.
+
+    The authors subtract the mean image where it is as large as the picture, and its mean colour elsewhere (the
+    release's README); the two give slightly different numbers. Raises `FileError` for another file.
+    """
+    from resnets.weights.containers.caffe import read_mean
+    from resnets.weights.containers.contents import array
+
+    values = array(read_mean(path).tensors["mean"]).reshape(-1, *read_mean(path).tensors["mean"].shape[-2:])
+    if len(values) != 3:
+        raise FileError(f"{path} is a mean of {len(values)} channels; one of 3, blue, green, red, is read")
+    return replace(_CAFFE, mean=_whole(tuple(float(plane.mean()) for plane in values)))
 
 
 def _whole(mean: tuple[float, ...]) -> tuple[float, ...]:

@@ -178,7 +178,14 @@ TRANSFORMERS = Dialect(
     | {"head.linear": ("classifier.1",)},
     slots=TORCH,
     # Its config can put the stride on the 1x1 (downsample_in_bottleneck); its published weights do not.
-    allows=IMAGENET | {"stride_on": ("3x3", "1x1"), "se_reduction": (None,), "cardinality": (1,), "base_width": (64,), "head": ("linear",)},
+    allows=IMAGENET
+    | {
+        "stride_on": ("3x3", "1x1"),
+        "se_reduction": (None,),
+        "cardinality": (1,),
+        "base_width": (64,),
+        "head": ("linear",),
+    },
     defaults=NO_BATCH_COUNT,
     preprocess=("transformers", "imagenet"),
     classes=IMAGENET_CLASSES,

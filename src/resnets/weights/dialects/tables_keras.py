@@ -87,7 +87,7 @@ MATTERPORT = Dialect(
     title="Matterport's Mask R-CNN",
     source="Matterport Mask R-CNN, mrcnn/model.py, resnet_graph",
     layers=_MATTERPORT_LAYERS
-    | {"head.hidden": ("dense", "dense_1"), "head.linear": ("dense_2",)},  # note 001's head, as Keras counts it
+    | {"head.hidden": ("dense_1", "dense"), "head.linear": ("dense_2",)},  # note 001's head, as Keras 2 counts it
     slots=KERAS,
     layout="keras",
     allows=_OLD_KERAS | {"pool_padding": ("same",), "head": ("none", "mlp")},

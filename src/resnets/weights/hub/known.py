@@ -29,7 +29,7 @@ def published(path: Path) -> Row | None:
 
 
 def local(given: str | Path) -> Path:
-    """Return the path that is meant: one on disk, or what was fetched for a reference such as "hf:timm/resnet50.a1_in1k".
+    """Return the path that is meant: one on disk, or what was fetched for a reference ("hf:timm/resnet50.a1_in1k").
 
     Raises `FileNotFoundError` with the command that fetches it; nothing is fetched here.
     """
