@@ -72,7 +72,7 @@ def test_dir_lists_the_public_names() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match=r"no attribute 'resnet50'; it has Model, build, "):
+    with pytest.raises(AttributeError, match=r"no attribute 'resnet50'; it has Model, agreement, build, "):
         resnets.resnet50  # noqa: B018
 
 
