@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ BY_DIMENSIONS = {  # of the first variable of a layer in Keras 3's files, which 
     1: ("gamma", "beta", "moving_mean", "moving_variance"),
 }
 _NUMBERED = re.compile(r"(.+)/vars/(\d+)")
+_SLOT = re.compile(r"(.*?)(?:_\d+)?(?::\d+)?")  # TensorFlow counts a name it has met before, and outputs after a colon
 
 
 def by_layer(tensors: Tensors, facts: Mapping[str, Any]) -> dict[str, Stored]:
@@ -25,20 +27,34 @@ def by_layer(tensors: Tensors, facts: Mapping[str, Any]) -> dict[str, Stored]:
     network used as a layer below that layer's group. Keras 3: "layers/conv2d/vars/0", named by the group's own
     name where the file has it. Two tensors that would get one name keep their paths.
     """
-    names: dict[str, str] = {}
-    for path in tensors:
-        names[path] = _keras3(path, tensors, facts) or _legacy(path)
-    counts: dict[str, int] = {}
-    for name in names.values():
-        counts[name] = counts.get(name, 0) + 1
+    inner = _inner_groups(tensors)
+    names = {path: _keras3(path, tensors, facts) or _legacy(path, inner) for path in tensors}
+    counts = Counter(names.values())
     return {name if counts[name] == 1 else path: tensors[path] for path, name in names.items()}
 
 
-def _legacy(path: str) -> str:
-    words = path.removeprefix("model_weights/").split("/")
-    slot = re.sub(r":\d+$", "", words[-1])
-    layer = words[-2] if len(words) > 1 else ""
-    return f"{layer}/{slot.removeprefix(layer + '_')}"
+def _words(path: str) -> list[str]:
+    return path.removeprefix("model_weights/").split("/")
+
+
+def _inner_groups(tensors: Tensors) -> dict[str, set[str]]:
+    """For each group at the top, what it holds: itself again for a layer, several layers for a nested network."""
+    inner: dict[str, set[str]] = {}
+    for path in tensors:
+        words = _words(path)
+        inner.setdefault(words[0], set()).add(words[-2] if len(words) > 2 else words[0])
+    return inner
+
+
+def _legacy(path: str, inner: Mapping[str, set[str]]) -> str:
+    words = _words(path)
+    # A layer's group is its name; the one inside may be counted ("conv1_conv_1"), which is the graph's business.
+    layer = words[0] if len(inner[words[0]]) == 1 else words[-2]
+    if len(words) == 1:
+        return f"/{words[0]}"
+    found = _SLOT.fullmatch(words[-1])
+    slot = found[1] if found else words[-1]
+    return f"{layer}/{slot.removeprefix(words[-2] + '_').removeprefix(layer + '_')}"
 
 
 def _keras3(path: str, tensors: Tensors, facts: Mapping[str, Any]) -> str | None:
@@ -51,5 +67,4 @@ def _keras3(path: str, tensors: Tensors, facts: Mapping[str, Any]) -> str | None
     whole = len(slots) != 4 or f"{group}/vars/3" in tensors  # a norm without its scale or offset has other numbers
     slot = slots[number] if number < len(slots) and whole else f"vars/{number}"
     given = facts.get("group_names") or {}
-    layer = given.get(group) or given.get(f"{group}/vars") or group.rpartition("/")[2]
-    return f"{layer}/{slot}"
+    return f"{given.get(group) or group.rpartition('/')[2]}/{slot}"
