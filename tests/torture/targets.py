@@ -34,6 +34,7 @@ from resnets.training.run import RunFolder
 from resnets.training.train import _request, _resumed
 from resnets.weights.modelfile import CARD_KEY, load, read_card, save
 from tests import tiny
+from tests.torture import container_targets_torch
 from tests.torture.damage import damaged, damaged_json
 
 Examples = Callable[[], list[bytes]]
@@ -284,5 +285,6 @@ TARGETS = {
     "recipe": Target(recipes, read_recipe, (ValueError,), of_json),
     "metrics": Target(metrics, read_metrics, (PassedOver,)),
     "checkpoint": Target(checkpoints, read_checkpoint, (PassedOver,)),
+    **{name: Target(*row) for name, row in container_targets_torch.ROWS.items()},
 }
 """Every reader of bytes from outside, by name."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 
-from resnets.files.pickle_machine import Callables, Draft, Named
+from resnets.files.errors import FileError
+from resnets.files.pickle_machine import Callables, Draft
+from resnets.files.pickled_objects import Named, Span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +22,16 @@ class Array:
     dtype: str
     shape: tuple[int, ...]
     data: bytes
+    fortran: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArrayInFile:
+    """An `Array` whose elements were left in the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    span: Span
     fortran: bool
 
 
@@ -46,7 +59,7 @@ class _ArrayDraft(Draft):
         if kind != Named("numpy ndarray"):
             raise ValueError("only a plain ndarray is read")
 
-    def build(self, state: object) -> Array:
+    def build(self, state: object) -> Array | ArrayInFile:
         """Return the array for the state (version, shape, dtype, is Fortran, data)."""
         if not isinstance(state, tuple) or len(state) != 5:
             raise ValueError("the state of an array is (version, shape, dtype, is Fortran, data)")
@@ -56,25 +69,33 @@ class _ArrayDraft(Draft):
         return _array(dtype, shape, data, bool(fortran))
 
 
-def _from_buffer(data: object, dtype: object, shape: object, order: object) -> Array:
+def _from_buffer(data: object, dtype: object, shape: object, order: object) -> Array | ArrayInFile:
     """_frombuffer(data, dtype, shape, order): how protocol 5 writes an array."""
     if order not in ("C", "F"):
         raise ValueError("an array's order is neither C nor F")
     return _array(dtype, shape, bytes(data) if isinstance(data, bytearray) else data, order == "F")
 
 
-def _array(dtype: object, shape: object, data: object, fortran: bool) -> Array:
+def _array(dtype: object, shape: object, data: object, fortran: bool) -> Array | ArrayInFile:
     if not isinstance(dtype, str) or not _KIND.fullmatch(dtype[1:]):
         raise ValueError("an array's state names no dtype")
-    if not isinstance(data, bytes):
+    if not isinstance(data, bytes | Span):
         raise ValueError("an array's data are not bytes")
     if not isinstance(shape, tuple) or len(shape) > 32:
         raise ValueError("an array's shape is not a tuple of at most 32 sides")
     itemsize = int(dtype[2:])
-    elements = _elements(shape)
-    if elements * itemsize != len(data):
-        raise ValueError(f"an array says it has {elements:,} elements of {itemsize} bytes, and has {len(data):,}")
+    elements, held = _elements(shape), data.size if isinstance(data, Span) else len(data)
+    # As text in UTF-8 a byte takes one or two; which, is seen when it is read.
+    fits = elements * itemsize <= held <= 2 * elements * itemsize if _is_text(data) else elements * itemsize == held
+    if not fits:  # the whole file is bad, even where other things in it are only noted
+        raise FileError(f"an array says it has {elements:,} elements of {itemsize} bytes, and has {held:,}")
+    if isinstance(data, Span):
+        return ArrayInFile(dtype=dtype, shape=shape, span=data, fortran=fortran)
     return Array(dtype=dtype, shape=shape, data=data, fortran=fortran)
+
+
+def _is_text(data: bytes | Span) -> bool:
+    return isinstance(data, Span) and data.is_text
 
 
 def _elements(shape: tuple[object, ...]) -> int:
@@ -89,10 +110,12 @@ def _elements(shape: tuple[object, ...]) -> int:
 _KIND = re.compile(r"b1|[iu][1248]|f[248]")  # booleans, whole numbers and floats, with their bytes
 
 
-def _encode(text: object, encoding: object) -> bytes:
+def _encode(text: object, encoding: object) -> bytes | Span:
     """How Python 3 writes bytes for Python 2: as a string, to be encoded again."""
-    if not isinstance(text, str) or encoding != "latin1":
+    if not isinstance(text, str | Span) or encoding != "latin1":
         raise ValueError("only a string in latin1 is read")
+    if isinstance(text, Span):
+        return text
     return text.encode("latin-1")
 
 
@@ -116,3 +139,28 @@ ARRAYS: Callables = {
     "__builtin__ bytes": _no_bytes,
 }
 """What a pickle of numpy arrays may call."""
+
+
+def _scalar(dtype: object, data: object) -> bool | int | float:
+    """scalar(dtype, bytes): one number of numpy's."""
+    if isinstance(data, str):
+        data = data.encode("latin-1")
+    if not isinstance(dtype, str) or not isinstance(data, bytes) or dtype[1:] not in _SCALARS:
+        raise ValueError("only a number is read as numpy's scalar")
+    if len(data) != int(dtype[2:]):
+        raise ValueError(f"a scalar of {dtype[2:]} bytes has {len(data):,}")
+    value: bool | int | float = struct.unpack(dtype[0].replace("|", "=") + _SCALARS[dtype[1:]], data)[0]
+    return value
+
+
+_SCALARS = {
+    "b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
+    "f2": "e", "f4": "f", "f8": "d",
+}  # fmt: skip
+"""numpy's short form -> struct's."""
+
+SCALARS: Callables = {
+    "numpy.core.multiarray scalar": _scalar,
+    "numpy._core.multiarray scalar": _scalar,
+}
+"""What a pickle of numpy's scalars may call, besides a dtype."""

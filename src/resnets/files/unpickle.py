@@ -1,18 +1,21 @@
 """Unpickle: read a pickle as data, one opcode at a time; nothing in it is ever imported, called or run.
 
 `pickle.load` imports and calls whatever a stream names. Here a stream can name only the rows of a table
-that the caller gives, each a function on plain data; any other name is refused. Every other opcode that
-builds something unknown (INST, OBJ, NEWOBJ, EXT, persistent ids, out-of-band buffers) is refused too.
+that the caller gives, each a function on plain data; any other name is refused, and so is every other opcode
+that builds something unknown (INST, OBJ, NEWOBJ, persistent ids). A caller that wants the numbers out of a
+stream that also holds other things may ask for these as records (`Opaque`), which are as inert. Extension
+codes and out-of-band buffers are never read.
 """
 
 from __future__ import annotations
 
-import pickletools
-from collections.abc import Iterator
-from typing import Any
+import io
+from typing import Any, BinaryIO
 
 from resnets.files.errors import FileError
-from resnets.files.pickle_machine import Callables, Draft, Limits, Machine
+from resnets.files.pickle_machine import Callables, Draft, Limits, Machine, Persistent
+from resnets.files.pickle_opcodes import Reader
+from resnets.files.pickle_steps import do
 
 
 def loads(data: bytes, callables: Callables, limits: Limits | None = None) -> Any:
@@ -25,34 +28,44 @@ def loads(data: bytes, callables: Callables, limits: Limits | None = None) -> An
     limits = limits or Limits()
     if len(data) > limits.data_bytes:
         raise FileError(f"the pickle has {len(data):,} bytes; at most {limits.data_bytes:,} are read")
-    machine = Machine(callables, limits, allowance=4 * len(data) + 4096)
-    at = 0
+    return load(io.BytesIO(data), callables, limits)
+
+
+def load(
+    stream: BinaryIO,
+    callables: Callables,
+    limits: Limits,
+    *,
+    outside: dict[str, None] | None = None,
+    persistent: Persistent | None = None,
+    span_bytes: int | None = None,
+) -> Any:
+    """Return the value of the pickle at which a seekable stream stands, and leave the stream behind its STOP.
+
+    As `loads`, with three more liberties, each of which has to be asked for. Where `outside` is given, names
+    outside the table are noted in it, and what they would have made is an `Opaque`, never imported nor
+    called; the value may then hold itself. `persistent` says what stands for a persistent id. A string of
+    `span_bytes` or more stays in the file, as a `Span`.
+    """
+    reader = Reader(stream, limits, span_bytes)
+    machine = Machine(callables, limits, outside, persistent)
+    at = spent = 0
     try:
-        for step, (opcode, argument, position) in enumerate(_opcodes(data)):
+        for step, (opcode, argument, position) in enumerate(reader.opcodes()):
             at = position
             if step >= limits.steps:
                 raise FileError(f"it has more than {limits.steps:,} opcodes")
             if opcode == "STOP":
                 value = machine.result()
-                _check_value(value, limits.depth)
+                if outside is None:
+                    _check_value(value, limits.depth)
                 return value
-            machine.step(opcode, argument)
+            machine.allowance += 4 * (reader.spent - spent) + 4
+            spent = reader.spent
+            do(machine, opcode, argument)
     except FileError as error:
         raise FileError(f"the pickle cannot be read at byte {at:,}: {error}") from error
     raise FileError("the pickle is cut short: it ends without STOP")
-
-
-def _opcodes(data: bytes) -> Iterator[tuple[str, Any, int]]:
-    """Yield each opcode's name, argument and place; turn what the tokeniser raises into `FileError`."""
-    stream = pickletools.genops(data)
-    while True:
-        try:
-            opcode, argument, position = next(stream)
-        except StopIteration:
-            return
-        except (ValueError, OverflowError, Warning) as error:  # a Warning: where warnings are made errors
-            raise FileError(f"it is cut short or damaged ({str(error)[:100]})") from None
-        yield opcode.name, argument, position or 0
 
 
 def _check_value(value: object, depth: int) -> None:

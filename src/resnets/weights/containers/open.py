@@ -105,7 +105,7 @@ _READERS: tuple[tuple[str, Looks], ...] = (
     ("torch_zip", lambda head, path: head.startswith(b"PK")),
     ("hdf5", lambda head, path: head.startswith(b"\x89HDF\r\n\x1a\n")),
     ("torch_tar", lambda head, path: head[257:262] == b"ustar"),
-    ("torch_legacy", lambda head, path: head.startswith(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")),
+    ("torch_legacy", _asks("torch_legacy")),
     ("detectron", lambda head, path: head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")),
     ("safetensors_file", _is_safetensors),
     ("caffe", _asks("caffe")),
