@@ -28,7 +28,7 @@ def test_identify_prints_a_paragraph_and_how_each_fact_is_known(type_: Type, che
     done = type_("identify", checkpoint)
     assert done.code == 0
     first, _, table = done.out.partition("\n\n")
-    assert first.startswith("c.pth: a torch zip file. resnet18, post-activation: blocks 2, 2, 2, 2, 7x7 stem")
+    assert first.startswith("c.pth (torch zip): resnet18, post-activation: blocks 2, 2, 2, 2, 7x7 stem")
     assert "\n" not in first
     assert "  preprocess " in table
     assert "  blocks " in table

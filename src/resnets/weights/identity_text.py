@@ -22,7 +22,7 @@ STRIDES = {"1x1": "v1, stride on the first 1x1", "3x3": "v1.5, stride on the 3x3
 def paragraph(identity: Identity) -> str:
     """Return what the file is as one paragraph of sentences."""
     arch = identity.architecture
-    sentences = [f"{identity.path.name}: {_article(identity.contents.container)} file."]
+    sentences = [f"{identity.path.name} ({identity.contents.container}):"]
     if arch is None:
         sentences.append(f"Names like those of {identity.match.dialect.title}, and no network that is known.")
     else:
@@ -34,7 +34,7 @@ def paragraph(identity: Identity) -> str:
             f"channels, {head}, {identity.parameters:,} parameters."
         )
     under = f", under {identity.match.prefix!r}" if identity.match.prefix else ""
-    sentences.append(f"The names are {identity.match.dialect.title}'s{under}.".replace("s's", "s'"))
+    sentences.append(f"Its names are those of {identity.match.dialect.title}{under}.")
     if identity.row:
         tested = identity.row.tested[0]
         accuracy = f", {tested.top1:g} % top-1 as published" if tested.top1 is not None else ""
@@ -47,6 +47,7 @@ def paragraph(identity: Identity) -> str:
     if identity.match.aside:
         parts = ", ".join(f"{part} ({count} tensors)" for part, count in identity.match.aside.items())
         sentences.append(f"Set aside: {parts}.")
+    sentences += [f"{note[0].upper()}{note[1:]}." for note in identity.found.notes]
     if identity.contents.not_run:
         named = ", ".join(identity.contents.not_run[:5])
         sentences.append(f"It names code that was not run: {named}.")
@@ -124,7 +125,3 @@ def _names(fact: Fact) -> str:
 
 def _licence(fact: Fact) -> str:
     return f"Licence: {fact.value} ({fact.how}: {fact.why})." if fact.value else f"Licence: unknown ({fact.why})."
-
-
-def _article(container: str) -> str:
-    return f"{'an' if container[0] in 'aeiou' else 'a'} {container}"

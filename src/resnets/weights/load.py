@@ -52,7 +52,7 @@ def load(
     path = local(path)
     model = modelfile.load(path) if modelfile.is_model_file(path) else None
     if model is None:
-        identity = identify(path, part=part, told=told)
+        identity = _as_asked(identify(path, part=part, told=told), network, part, told)
         model = _from(identity, network, allow_partial)
     elif told or part:
         raise ValueError(f"{path} is a model file: its card states every fact, and none can be told otherwise")
@@ -60,6 +60,16 @@ def load(
         _check_row(network)
         raise ValueError(f"{path} is {model.card.architecture.name}, and {network} was asked; leave the name out")
     return _adapted(model, classes, in_channels, stem)
+
+
+def _as_asked(identity: Identity, network: str | None, part: str | None, told: Mapping[str, Any] | None) -> Identity:
+    """The same file, what it leaves open filled from the row that it is taken for."""
+    unknown = identity.found.deduction.unknown
+    if network is None or not unknown:
+        return identity
+    _check_row(network)
+    row = {name: getattr(VARIANTS[network], name) for name in unknown}
+    return identify(identity.path, part=part, told=row | dict(told or {}))
 
 
 def _from(identity: Identity, network: str | None, allow_partial: bool) -> Model:

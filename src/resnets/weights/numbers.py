@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resnets.spec.plan import Norm, layer_tensors
+from resnets.spec.plan import Norm
 from resnets.spec.resolve import plan
 from resnets.weights.containers.contents import array
-from resnets.weights.dialects.deduce import can_default
-from resnets.weights.dialects.dialect import Dialect, kind_of_tensor, our_axes
-from resnets.weights.identify import Identity, folded
+from resnets.weights.dialects.deduce import can_default, is_folded
+from resnets.weights.dialects.dialect import kind_of_tensor, our_axes
+from resnets.weights.dialects.match import Match
+from resnets.weights.identify import Identity
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOLDED = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "num_batches_tracked": 0.0}
+AT_REST = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "num_batches_tracked": 0.0}
 """What a norm is whose work its convolution does already; its variance is 1 - eps, so that it changes nothing."""
 
 
@@ -26,31 +27,36 @@ def numbers(identity: Identity) -> dict[str, Tensor]:
         raise ValueError(f"{identity.path}: no network, no numbers")
     network = plan(identity.architecture)
     eps = {layer.name: layer.eps for layer in network.layers() if isinstance(layer, Norm)}
-    shapes = {name: shape for layer in network.layers() for name, shape in layer_tensors(layer).items()}
+    match = identity.match
     found: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
+    for name, shape in network.tensors().items():
         dtype = torch.int64 if name.endswith("num_batches_tracked") else torch.float32
-        key = identity.match.keys.get(name)
-        if key is not None and identity.match.shapes[name] == shape:
-            found[name] = torch.from_numpy(_ours(identity, name, key)).to(dtype).reshape(shape)
-        elif key is None and can_default(identity.match.dialect, name, folded(identity)):
-            layer, _, tensor = name.rpartition(".")
-            value = _default(identity.match.dialect, tensor, eps.get(layer, 0.0), folded(identity))
+        if name in match.keys and match.shapes[name] == shape:
+            found[name] = torch.from_numpy(_ours(identity, name)).to(dtype).reshape(shape)
+        elif name not in match.keys and can_default(match, name):
+            value = _default(match, name, eps.get(name.rpartition(".")[0], 0.0))
             found[name] = torch.full(shape, value, dtype=dtype)
     return found
 
 
-def _ours(identity: Identity, name: str, key: str) -> Any:
+def _ours(identity: Identity, name: str) -> Any:
+    """A tensor as a numpy array that torch can take, in our axes."""
     import numpy as np
 
-    values = array(identity.tensors[key])
-    if values.dtype == np.uint16 or values.dtype == np.uint32 or values.dtype == np.uint64:
+    match = identity.match
+    values = array(identity.found.tensors[match.keys[name]])
+    if values.dtype in (np.uint16, np.uint32, np.uint64):
         values = values.astype(np.int64)
-    axes = our_axes(identity.match.dialect, kind_of_tensor(name), values.ndim)
+    if name in match.turns:
+        return match.turns[name].turned(values).copy()
+    axes = our_axes(match.dialect, kind_of_tensor(name), values.ndim)
     return values.transpose(axes).copy() if axes else values
 
 
-def _default(dialect: Dialect, tensor: str, eps: float, is_folded: bool) -> float:
-    if is_folded:
-        return 1.0 - eps if tensor == "running_var" else FOLDED[tensor]
-    return {"0": 0.0, "1": 1.0, "1 - eps": 1.0 - eps}[dialect.defaults[tensor]]
+def _default(match: Match, name: str, eps: float) -> float:
+    if name in match.filled:
+        return match.filled[name]
+    tensor = name.rpartition(".")[2]
+    if is_folded(match):
+        return 1.0 - eps if tensor == "running_var" else AT_REST[tensor]
+    return {"0": 0.0, "1 - eps": 1.0 - eps}[match.dialect.defaults[tensor]]

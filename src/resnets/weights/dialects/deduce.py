@@ -62,12 +62,16 @@ class Deduction:
 
 
 def deduce(
-    match: Match, origin: Origin | None, told: Mapping[str, Any], config: Mapping[str, Any] | None = None
+    match: Match,
+    origin: Origin | None,
+    told: Mapping[str, Any],
+    config: Mapping[str, Any] | None = None,
+    where: str = "from the settings beside its tensors",
 ) -> Deduction:
     """Return what the tensors, the dialect, the origin and the user say of a network, all of it checked.
 
-    `config` holds facts read from beside the tensors (a `config.json`, a graph). Raises `ValueError` where the user
-    contradicts what was read; the sentence has no subject, the caller knows the file's name.
+    `config` holds facts read from `where`: a `config.json`, a graph, an order of layers. Raises `ValueError` where the
+    user contradicts what was read; the sentence has no subject, the caller knows the file's name.
     """
     dialect = match.dialect
     try:
@@ -78,7 +82,7 @@ def deduce(
     if is_folded(match):
         read.pop("projection_norm", None)
     facts = {name: Fact(value, "read", "from its tensors") for name, value in read.items()}
-    facts |= {name: Fact(value, "read", "from the configuration beside them") for name, value in (config or {}).items()}
+    facts |= {name: Fact(value, "read", where) for name, value in (config or {}).items()}
     if any(name.endswith("shortcut.conv.weight") for name in match.shapes):
         kinds = [k for k in dialect.allows.get("shortcut", ("projection",)) if k in ("projection", "pooled_projection")]
         facts["shortcut"] = Fact((kinds or ["projection"])[0], "read", "its blocks hold projections")
@@ -109,7 +113,7 @@ def deduce(
 def is_folded(match: Match) -> bool:
     """Say whether its norms were folded into convolutions, which then have biases."""
     no_norms = not any(part in name for name in match.keys for part in (".norm", "norm."))
-    return no_norms and any(name.endswith("conv1.bias") for name in match.keys)
+    return no_norms and not match.filled and any(name.endswith("conv1.bias") for name in match.keys)
 
 
 def refusals(dialect: Dialect, architecture: Architecture, among: list[str] | None = None) -> list[str]:
@@ -177,8 +181,7 @@ def _distance(one: Architecture, other: Architecture) -> tuple[int, int]:
 def _tensor_problems(match: Match, architecture: Architecture) -> list[str]:
     """What the plan wants and the file has not, has in another shape, or has beyond it."""
     wanted = plan(architecture).tensors()
-    folded = is_folded(match)
-    missing = [name for name in wanted if name not in match.keys and not can_default(match.dialect, name, folded)]
+    missing = [name for name in wanted if name not in match.keys and not can_default(match, name)]
     other = [
         f"{match.keys[name]} has shape {match.shapes[name]}, wanted {shape}"
         for name, shape in wanted.items()
@@ -196,7 +199,8 @@ def _tensor_problems(match: Match, architecture: Architecture) -> list[str]:
     ]
 
 
-def can_default(dialect: Dialect, name: str, folded: bool) -> bool:
+def can_default(match: Match, name: str) -> bool:
     """Say whether a tensor that is not in the file has a stated value."""
     parts = name.split(".")
-    return parts[-1] in dialect.defaults or (folded and any(part.startswith("norm") for part in parts))
+    folded = is_folded(match) and any(part.startswith("norm") for part in parts)
+    return name in match.filled or parts[-1] in match.dialect.defaults or folded

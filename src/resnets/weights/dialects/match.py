@@ -9,6 +9,7 @@ from resnets.weights.containers.contents import Stored
 from resnets.weights.dialects import tokens
 from resnets.weights.dialects.aside import counted, part_of
 from resnets.weights.dialects.dialect import Dialect, our_shape, parse
+from resnets.weights.dialects.graph import Numbers
 from resnets.weights.dialects.registry import DIALECTS
 
 Tensors = Mapping[str, Stored]
@@ -28,6 +29,8 @@ class Match:
     shapes: Mapping[str, tuple[int, ...]]  # of our tensors, as ours are
     aside: Mapping[str, int] = field(default_factory=dict)
     left: tuple[str, ...] = ()
+    turns: Mapping[str, Numbers] = field(default_factory=dict)  # where a graph says how each tensor is turned
+    filled: Mapping[str, float] = field(default_factory=dict)  # tensors that the file lacks and that change nothing
 
     def words(self) -> set[str]:
         """Return the last words of its layers' names, such as "linear" or "shortcut"."""
