@@ -14,6 +14,9 @@ from resnets.weights.dialects.registry import DIALECTS
 
 Tensors = Mapping[str, Stored]
 
+MOST_NETWORKS = 32
+"""In one file: a student, a teacher and averages of them are a handful, and each costs a walk through all names."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Match:
@@ -38,7 +41,10 @@ class Match:
 
 
 def matches(tensors: Tensors) -> list[Match]:
-    """Return every network found: those that explain more of the file first, then in the table's order."""
+    """Return every network found: those that explain more of the file first, then in the table's order.
+
+    Raises `ValueError` for a file of more than `MOST_NETWORKS`; the sentence has no subject.
+    """
     found = [
         _match(dialect, prefix, tensors) for dialect in DIALECTS.values() for prefix in _prefixes(dialect, tensors)
     ]
@@ -75,6 +81,8 @@ def _prefixes(dialect: Dialect, tensors: Tensors) -> Iterator[str]:
                     continue
                 if any(prefix + slot.replace("*", first) in tensors for first in firsts):
                     seen.add(prefix)
+                    if len(seen) > MOST_NETWORKS:
+                        raise ValueError(f"holds more than {MOST_NETWORKS} networks under names of {dialect.title}")
                     yield prefix
 
 
