@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from resnets.cli.options import Facts, Json, parse_facts
+from resnets.cli.options import Facts, Json, Threads, parse_facts, set_threads
 
 Part = Annotated[str | None, typer.Option("--part", help="Of several networks in one file: the wrapper's name.")]
 Pixels = Annotated[
@@ -21,6 +21,11 @@ def command(
     part: Part = None,
     set_: Facts = None,
     preprocess: Pixels = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--probe", metavar="IMAGES", help="Pictures to rank what is open on: a folder, or one."),
+    ] = None,
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Say what a checkpoint is: network, dialect, and how each fact is known. Nothing in it is run."""
@@ -32,6 +37,10 @@ def command(
         print(card.to_json() if as_json else card_paragraph(file, card))
         return
     told = parse_facts(set_) | ({"preprocess": preprocess} if preprocess else {})
+    if images is not None:
+        set_threads(threads)
+        _probe(file, images, told, part, as_json)
+        return
     identity = identify(file, part=part, told=told)
     if as_json:
         print(json.dumps(identity.to_dict(), indent=2, ensure_ascii=False, default=_plain))
@@ -43,6 +52,20 @@ def command(
         for name, value, how, why in lines:
             print(f"  {name:{widths[0]}}  {how:{widths[2]}}  {value:{min(widths[1], 36)}}  {why}".rstrip())
     if identity.problems or identity.unknown:
+        raise typer.Exit(3)
+
+
+def _probe(file: Path, images: Path, told: dict[str, Any], part: str | None, as_json: bool) -> None:
+    from resnets.inference.probe import probe
+    from resnets.inference.probe_text import lines
+
+    found = probe(file, [images], told=told, part=part)
+    print(
+        json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=_plain)
+        if as_json
+        else "\n".join(lines(found))
+    )
+    if not found.decided:
         raise typer.Exit(3)
 
 

@@ -31,7 +31,11 @@ def test_each_version_names_the_layer_and_the_tensor(paths: tuple[str, ...], fac
 
 
 def test_keras_1_put_the_layers_name_before_the_tensors() -> None:
-    paths = ("res2a_branch2a/res2a_branch2a_W:0", "res2a_branch2a/res2a_branch2a_b:0", "bn_conv1/bn_conv1_running_std:0")
+    paths = (
+        "res2a_branch2a/res2a_branch2a_W:0",
+        "res2a_branch2a/res2a_branch2a_b:0",
+        "bn_conv1/bn_conv1_running_std:0",
+    )
     assert set(by_layer(stored(*paths), {})) == {"res2a_branch2a/W", "res2a_branch2a/b", "bn_conv1/running_std"}
 
 
