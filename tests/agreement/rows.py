@@ -33,12 +33,17 @@ class KerasRow:
     golden_size: Size = GOLDEN_SIZE
 
 
-def _application(depth: int, *, v2: bool, sizes: tuple[Size, ...] = SIZES) -> KerasRow:
-    name = f"ResNet{depth}{'V2' if v2 else ''}"
+def application_levels(depth: int, *, v2: bool) -> dict[str, str]:
+    """Return the layer of Keras Applications whose output is each level."""
     ends = {"C2": 3, "C3": 8 if depth == 152 else 4, "C4": {50: 6, 101: 23, 152: 36}[depth], "C5": 3}
     levels = {"conv1": "conv1_conv" if v2 else "conv1_relu", "C1": "pool1_pool"}
     levels |= {level: f"conv{level[1]}_block{count}_out" for level, count in ends.items()}
-    levels |= ({"C5": "post_relu"} if v2 else {}) | {"logits": "predictions"}
+    return levels | ({"C5": "post_relu"} if v2 else {})
+
+
+def _application(depth: int, *, v2: bool, sizes: tuple[Size, ...] = SIZES) -> KerasRow:
+    name = f"ResNet{depth}{'V2' if v2 else ''}"
+    levels = application_levels(depth, v2=v2) | {"logits": "predictions"}
 
     def make() -> keras.Model:
         image = keras.Input((None, None, 3))

@@ -1,8 +1,9 @@
-"""Detectron's pickles compute here what Detectron's layers compute: AffineChannel, written out with torch's functions."""
+"""Detectron's pickles compute here what its own layers do: AffineChannel, written out with torch's functions."""
 
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,35 +74,62 @@ def detectron(blobs: Blobs, x: Tensor, blocks: tuple[int, ...], *, group: int, s
     return F.linear(x.mean((2, 3)), torch.from_numpy(blobs["pred_w"]), torch.from_numpy(blobs["pred_b"]))
 
 
-NETWORKS = {
-    "R-50": ((3, 4, 6, 3), {"group": 1, "base_width": 64}, True),
-    "stride on the 3x3, as its ResNeXts have it": ((1, 2, 1, 1), {"group": 32, "base_width": 8}, False),
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A backbone of Detectron's; RESNETS.STRIDE_1X1 is True but for ResNeXts."""
+
+    blocks: tuple[int, ...]
+    group: int = 1
+    base_width: int = 64
+    stem_bias: bool = False
+    sizes: tuple[tuple[int, int], ...] = ((64, 64), (97, 65))
+
+    @property
+    def stride_1x1(self) -> bool:
+        return self.group == 1
+
+    def blobs(self) -> Blobs:
+        return blobs_of(self.blocks, group=self.group, base_width=self.base_width, stem_bias=self.stem_bias)
+
+
+ROWS = {
+    "R-50, conv1 with a bias": Row(blocks=(3, 4, 6, 3), stem_bias=True, sizes=((64, 64),)),
+    "a few blocks, conv1 without": Row(blocks=(1, 2, 2, 1)),
+    "32x8d, stride on the 3x3": Row(blocks=(1, 2, 1, 1), group=32, base_width=8),
 }
 
 
-@pytest.mark.parametrize("stem_bias", [True, False], ids=["conv1 with a bias", "conv1 without"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_logits_are_those_of_affine_channels(name: str, stem_bias: bool, tmp_path: Path) -> None:
-    blocks, groups, stride_1x1 = NETWORKS[name]
-    blobs = blobs_of(blocks, **groups, stem_bias=stem_bias)
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_logits_are_those_of_affine_channels(row: Row, tmp_path: Path) -> None:
+    blobs = row.blobs()
     (tmp_path / "model.pkl").write_bytes(pickle.dumps({"blobs": blobs}, protocol=2))
     loaded = load(tmp_path / "model.pkl")
-    assert loaded.card.architecture.stride_on == ("1x1" if stride_1x1 else "3x3")
-    for size in ((64, 64), (97, 65)):
+    assert loaded.card.architecture.stride_on == ("1x1" if row.stride_1x1 else "3x3")
+    for size in row.sizes:
         x = torch.from_numpy(picture((1, 3, *size)))
-        theirs = detectron(blobs, x, blocks, group=groups["group"], stride_1x1=stride_1x1)
+        theirs = detectron(blobs, x, row.blocks, group=row.group, stride_1x1=row.stride_1x1)
         with torch.no_grad():
             ours = loaded.network(x)
         assert relative_error(ours.numpy(), theirs.numpy()) < 1e-5
 
 
 def test_momenta_pyramid_and_heads_of_a_trained_detector_are_set_aside(tmp_path: Path) -> None:
-    blobs = blobs_of((1, 1, 1, 1), group=1, base_width=64, stem_bias=False)
+    blobs = Row(blocks=(1, 1, 1, 1)).blobs()
     trunk = {name: blob for name, blob in blobs.items() if not name.startswith("pred")}
     momenta = {f"{name}_momentum": blob for name, blob in trunk.items() if name.endswith("_w")}
     empty = np.zeros((2, 2), np.float32)
-    others = ("fpn_inner_res5_2_sum_w", "fpn_res5_2_sum_w", "conv_rpn_fpn2_w", "rpn_bbox_pred_fpn2_b", "fc6_w", "cls_score_w")
-    saved = {"blobs": trunk | momenta | dict.fromkeys(others, empty) | {"lr": np.zeros(1, np.float32)}, "cfg": "MODEL: 1"}
+    others = (
+        "fpn_inner_res5_2_sum_w",
+        "fpn_res5_2_sum_w",
+        "conv_rpn_fpn2_w",
+        "rpn_bbox_pred_fpn2_b",
+        "fc6_w",
+        "cls_score_w",
+    )
+    saved = {
+        "blobs": trunk | momenta | dict.fromkeys(others, empty) | {"lr": np.zeros(1, np.float32)},
+        "cfg": "MODEL: 1",
+    }
     (tmp_path / "model_final.pkl").write_bytes(pickle.dumps(saved, protocol=2))
     assert load(tmp_path / "model_final.pkl").card.architecture.head == "none"
     aside = identify(tmp_path / "model_final.pkl").match.aside

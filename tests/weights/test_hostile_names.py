@@ -14,7 +14,12 @@ from resnets.weights.dialects.dialect import names
 from resnets.weights.dialects.registry import DIALECTS
 from resnets.weights.find import find
 
-FILES = [("torchvision", "resnet18"), ("keras", "resnet50_keras"), ("caffe", "resnet101_caffe"), ("timm-v2", "resnetv2_50")]
+FILES = [
+    ("torchvision", "resnet18"),
+    ("keras", "resnet50_keras"),
+    ("caffe", "resnet101_caffe"),
+    ("timm-v2", "resnetv2_50"),
+]
 CASES = 150
 
 
@@ -30,9 +35,8 @@ def damaged(shapes: dict[str, tuple[int, ...]], chance: random.Random) -> dict[s
     for _ in range(chance.randint(1, 4)):
         key = chance.choice(list(made))
         shape = made.pop(key)
-        bent = [
-            (), (0,), (1 << 39, 1), shape[::-1], shape + (1,), shape[1:], (*shape[:-1], 7), tuple(s * 1000 for s in shape),
-        ]  # fmt: skip
+        bent = [(), (0,), (1 << 39, 1), shape[::-1], (*shape, 1), shape[1:], (*shape[:-1], 7)]
+        bent.append(tuple(side * 1000 for side in shape))
         match chance.randrange(4):
             case 0:
                 made[key] = chance.choice(bent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torchvision
 
 from resnets.net.network import build
 from resnets.spec.card import Card
-from resnets.spec.preprocess import IMAGENET
+from resnets.spec.preprocess import IMAGENET, Preprocess
 from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 from resnets.weights.writers.write import TARGETS, write
@@ -95,7 +96,35 @@ def test_transformers_configuration_carries_classes_sizes_and_stride(tmp_path: P
     assert config["hidden_sizes"] == [256, 512, 1024, 2048]
     assert config["id2label"]["6"] == "class 6"
     processor = json.loads((tmp_path / "f" / "preprocessor_config.json").read_text())
-    assert (processor["size"], processor["crop_pct"]) == ({"shortest_edge": 224}, 0.875)
+    assert processor["image_processor_type"] == "BitImageProcessor"
+    assert (processor["size"], processor["crop_size"]) == ({"shortest_edge": 256}, {"height": 224, "width": 224})
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        IMAGENET,
+        replace(IMAGENET, size=(192, 320), resize=354),
+        replace(IMAGENET, size=(384, 384), resize=400, interpolation="bicubic"),
+        Preprocess(size=(32, 48), fit="squash", mean=(0.5,), std=(0.25,)),
+    ],
+    ids=lambda p: f"{p.fit} {p.size}",
+)
+def test_transformers_processor_comes_back_as_the_same_preprocess(tmp_path: Path, preprocess: Preprocess) -> None:
+    before = model("resnet18")
+    write(Model(before.network, replace(before.card, preprocess=preprocess)), tmp_path / "f", "transformers")
+    back = load(tmp_path / "f").card.preprocess
+    count = preprocess.channels // len(preprocess.mean)
+    assert back == replace(preprocess, mean=preprocess.mean * count, std=preprocess.std * count)
+
+
+@pytest.mark.parametrize("changed", [{"colour": "bgr"}, {"fit": "pad", "resize": None}], ids=str)
+def test_pixels_that_no_processor_of_transformers_makes_are_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+    before = model("resnet18")
+    card = replace(before.card, preprocess=replace(IMAGENET, **changed))
+    with pytest.raises(ValueError, match="which no image processor of transformers does"):
+        write(Model(before.network, card), tmp_path / "f", "transformers")
+    assert not (tmp_path / "f").exists()
 
 
 REFUSALS = [

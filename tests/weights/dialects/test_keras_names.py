@@ -41,7 +41,7 @@ def test_keras_1_put_the_layers_name_before_the_tensors() -> None:
 
 def test_a_network_used_as_a_layer_gives_its_own_layers() -> None:
     paths = ("resnet50/conv1_conv/kernel:0", "resnet50/conv1_bn/gamma:0", "dense/dense/kernel:0")
-    assert set(by_layer(stored(*paths), {})) == {"conv1_conv/kernel", "conv1_bn/gamma", "dense/kernel"}
+    assert set(by_layer(stored(*paths), {})) == {"conv1_conv/kernel", "conv1_bn/gamma", "dense:linear/kernel"}
 
 
 def test_a_norm_of_keras_3_without_its_scale_is_not_guessed() -> None:
@@ -52,3 +52,15 @@ def test_a_norm_of_keras_3_without_its_scale_is_not_guessed() -> None:
 def test_two_tensors_that_would_get_one_name_keep_their_paths() -> None:
     paths = ("a/conv/kernel:0", "a/other/kernel:0", "b/conv/kernel:0", "b/more/bias:0")
     assert set(by_layer(stored(*paths), {})) == {"a/conv/kernel:0", "other/kernel", "b/conv/kernel:0", "more/bias"}
+
+
+def test_of_two_automatic_dense_layers_the_one_counted_first_is_hidden() -> None:
+    for first, second in (("dense", "dense_1"), ("dense_1", "dense_2"), ("dense_9", "dense_10")):
+        names = by_layer(stored(f"{first}/{first}/kernel:0", f"{second}/{second}/kernel:0", sides=2), {})
+        assert set(names) == {"dense:hidden/kernel", "dense:linear/kernel"}
+    assert set(by_layer(stored("dense_4/dense_4/kernel:0", sides=2), {})) == {"dense:linear/kernel"}
+
+
+def test_an_optimizers_tensors_keep_their_paths() -> None:
+    paths = {f"optimizer/vars/{n}" for n in range(3)} | {"optimizer/adam/vars/0"}
+    assert set(by_layer(stored(*paths), {})) == paths

@@ -85,15 +85,30 @@ def _timm(cfg: Facts) -> Preprocess:
 
 
 def _transformers(cfg: Facts) -> Preprocess:
-    """`ConvNextImageProcessor`'s rule below 384 pixels: shorter side to size / crop_pct, then a centre crop."""
-    size = cfg.get("size", 224)
-    side = int(size.get("shortest_edge") or size.get("height", 224)) if isinstance(size, dict) else int(size)
-    share = float(cfg.get("crop_pct", 0.875))
-    return Preprocess(
-        size=(side, side),
-        fit="crop" if side < 384 else "squash",
-        resize=int(side / share) if side < 384 else None,
-        interpolation=_INTERPOLATIONS.get(cfg.get("resample", 3), "bicubic"),  # type: ignore[arg-type]
-        mean=tuple(cfg["image_mean"]),
-        std=tuple(cfg["image_std"]),
-    )
+    """The rule of the image processor that is named; without a name, `ConvNextImageProcessor`'s, as ResNets have it.
+
+    Bit: shorter side to size, then a crop of crop_size. ConvNext below 384 pixels: shorter side to size / crop_pct,
+    then a crop of size; from 384 on, and ViT: both sides to size.
+    """
+    mean = tuple(cfg["image_mean"])
+    pixels: dict[str, Any] = {
+        "interpolation": _INTERPOLATIONS.get(cfg.get("resample", 3), "bicubic"),
+        "colour": "grey" if len(mean) == 1 else "rgb",
+        "mean": mean,
+        "std": tuple(cfg["image_std"]),
+    }
+    size, crop = _sides(cfg.get("size", 224)), cfg.get("crop_size")
+    kind = str(cfg.get("image_processor_type") or cfg.get("feature_extractor_type") or "ConvNext")
+    if crop is not None and cfg.get("do_center_crop", True) and kind.startswith(("Bit", "CLIP")):
+        return Preprocess(size=_sides(crop), fit="crop", resize=min(size), **pixels)
+    if kind.startswith("ViT") or min(size) >= 384:
+        return Preprocess(size=size, fit="squash", **pixels)
+    return Preprocess(size=size, fit="crop", resize=int(min(size) / float(cfg.get("crop_pct", 0.875))), **pixels)
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    """Height and width of the ways in which transformers writes a size."""
+    if not isinstance(size, dict):
+        return int(size), int(size)
+    side = size.get("shortest_edge")
+    return (int(side), int(side)) if side else (int(size["height"]), int(size["width"]))

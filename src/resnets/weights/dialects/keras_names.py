@@ -16,6 +16,7 @@ BY_DIMENSIONS = {  # of the first variable of a layer in Keras 3's files, which 
     2: ("kernel", "bias"),
     1: ("gamma", "beta", "moving_mean", "moving_variance"),
 }
+_DENSE = re.compile(r"dense(_\d+)?")
 _NUMBERED = re.compile(r"(.+)/vars/(\d+)")
 _SLOT = re.compile(r"(.*?)(?:_\d+)?(?::\d+)?")  # TensorFlow counts a name it has met before, and outputs after a colon
 
@@ -28,9 +29,24 @@ def by_layer(tensors: Tensors, facts: Mapping[str, Any]) -> dict[str, Stored]:
     name where the file has it. Two tensors that would get one name keep their paths.
     """
     inner = _inner_groups(tensors)
-    names = {path: _keras3(path, tensors, facts) or _legacy(path, inner) for path in tensors}
+    own = [path for path in tensors if not path.startswith(("optimizer", "optimizer_weights"))]
+    names = _heads({path: _keras3(path, tensors, facts) or _legacy(path, inner) for path in own})
+    names |= {path: path for path in tensors if path not in names}
     counts = Counter(names.values())
     return {name if counts[name] == 1 else path: tensors[path] for path, name in names.items()}
+
+
+def _heads(names: dict[str, str]) -> dict[str, str]:
+    """The same names, but automatic dense layers by what they are: of two, the one that was counted first is hidden."""
+    dense = {layer for name in names.values() if _DENSE.fullmatch(layer := name.rpartition("/")[0])}
+    counted = sorted(dense, key=lambda layer: int(layer.partition("_")[2] or 0))
+    if not 1 <= len(counted) <= 2:
+        return names
+    roles = dict(zip(reversed(counted), ("dense:linear", "dense:hidden"), strict=False))
+    return {
+        path: f"{roles.get(name.rpartition('/')[0], name.rpartition('/')[0])}/{name.rpartition('/')[2]}"
+        for path, name in names.items()
+    }
 
 
 def _words(path: str) -> list[str]:

@@ -102,7 +102,7 @@ def _match(dialect: Dialect, prefix: str, tensors: Tensors) -> Match:
     if "head.linear.weight" not in keys:
         keys |= _head_outside(dialect, prefix, tensors)
     taken = set(keys.values())
-    parts = {key: part_of(key) for key in others if key not in taken}
+    parts = {key: part_of(key.removeprefix(prefix)) for key in others if key not in taken}
     outside = {key for key in parts if not key.startswith(prefix)}
     return Match(
         dialect=dialect,

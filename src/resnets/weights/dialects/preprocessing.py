@@ -49,7 +49,11 @@ PREPROCESSES: Mapping[str, Row] = MappingProxyType(
         "imagenet": Row(IMAGENET, "torchvision's IMAGENET1K_V1 weights: 256, centre 224"),
         "imagenet-232": Row(replace(IMAGENET, resize=232), "torchvision's IMAGENET1K_V2 weights: 232, centre 224"),
         "timm-95": Row(
-            replace(IMAGENET, resize=236, interpolation="bicubic"), "timm's a1, a2, a3 and c weights: 0.95 bicubic"
+            replace(IMAGENET, resize=235, interpolation="bicubic"), "timm's a1, a2, a3 and c weights: 0.95 bicubic"
+        ),
+        "timm-half": Row(
+            replace(IMAGENET, resize=235, interpolation="bicubic", mean=(0.5,), std=(0.5,)),
+            "timm's resnetv2 weights and its ra4 ones: 0.95 bicubic, scaled to -1..1",
         ),
         "timm-875": Row(replace(IMAGENET, interpolation="bicubic"), "timm's default: 0.875 bicubic"),
         "transformers": Row(

@@ -100,7 +100,7 @@ TIMM_D = Dialect(
     slots=TORCH,
     allows=IMAGENET | {"stem": ("deep",), "shortcut": ("pooled_projection",)},
     defaults=NO_BATCH_COUNT,
-    preprocess=("timm-875", "timm-95"),
+    preprocess=("timm-95", "timm-half"),  # ra2 | ra4
     classes=IMAGENET_CLASSES,
 )
 TIMM_V2 = Dialect(
@@ -120,7 +120,7 @@ TIMM_V2 = Dialect(
     allows=IMAGENET
     | {"order": ("pre",), "projection_norm": (False,), "block": ("bottleneck",), "se_reduction": (None,)},
     defaults=NO_BATCH_COUNT,
-    preprocess=("timm-95", "timm-875"),
+    preprocess=("timm-half",),
     classes=IMAGENET_CLASSES,
     conv_head=True,
 )

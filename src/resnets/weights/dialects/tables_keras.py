@@ -31,7 +31,7 @@ APPLICATIONS = Dialect(
         f"{BLOCK}.branch.norm{{n}}": (KERAS_BLOCK + "_{n}_bn",),
         f"{BLOCK}.shortcut.conv": (KERAS_BLOCK + "_0_conv",),
         f"{BLOCK}.shortcut.norm": (KERAS_BLOCK + "_0_bn",),
-        "head.linear": ("predictions", "probs"),
+        "head.linear": ("predictions", "probs", "dense:linear"),
     },
     slots=KERAS,
     layout="keras",
@@ -54,7 +54,7 @@ APPLICATIONS_V2 = Dialect(
         f"{BLOCK}.branch.conv{{n}}": (KERAS_BLOCK + "_{n}_conv",),
         f"{BLOCK}.shortcut.conv": (KERAS_BLOCK + "_0_conv",),
         "norm": ("post_bn",),
-        "head.linear": ("predictions", "probs"),
+        "head.linear": ("predictions", "probs", "dense:linear"),
     },
     slots=KERAS,
     layout="keras",
@@ -87,7 +87,7 @@ MATTERPORT = Dialect(
     title="Matterport's Mask R-CNN",
     source="Matterport Mask R-CNN, mrcnn/model.py, resnet_graph",
     layers=_MATTERPORT_LAYERS
-    | {"head.hidden": ("dense_1", "dense"), "head.linear": ("dense_2",)},  # note 001's head, as Keras 2 counts it
+    | {"head.hidden": ("dense_1", "dense:hidden"), "head.linear": ("dense_2", "dense:linear")},  # note 001's
     slots=KERAS,
     layout="keras",
     allows=_OLD_KERAS | {"pool_padding": ("same",), "head": ("none", "mlp")},

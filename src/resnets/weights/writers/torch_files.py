@@ -34,11 +34,12 @@ def write_transformers(state: State, card: Card, path: Path) -> None:
     import torch
     from safetensors.torch import save
 
+    preprocessor = _preprocessor(card.preprocess)
     path.mkdir(parents=True, exist_ok=True)
     tensors = {name: torch.from_numpy(array) for name, array in state.arrays.items()}
     atomic.write(path / "model.safetensors", save(tensors, metadata={"format": "pt"}))
     _json(path / "config.json", _config(state, card))
-    _json(path / "preprocessor_config.json", _preprocessor(card.preprocess))
+    _json(path / "preprocessor_config.json", preprocessor)
 
 
 def _config(state: State, card: Card) -> dict[str, Any]:
@@ -62,20 +63,32 @@ def _config(state: State, card: Card) -> dict[str, Any]:
 
 
 def _preprocessor(preprocess: Preprocess) -> dict[str, Any]:
-    """ConvNextImageProcessor's words; it crops below 384 pixels, after a resize to size / crop_pct."""
-    channels = preprocess.channels
-    side = max(preprocess.size)
-    return {
-        "image_processor_type": "ConvNextImageProcessor",
+    """BitImageProcessor's words for a crop, ViTImageProcessor's for a stretch; both are transformers' own."""
+    if preprocess.colour not in ("rgb", "grey") or preprocess.fit == "pad":
+        what = "fit='pad'" if preprocess.fit == "pad" else f"colour={preprocess.colour!r}"
+        raise ValueError(
+            f"the preprocessing has {what}, which no image processor of transformers does; its networks would see "
+            "other pixels than this one. Convert to another dialect, or to resnets"
+        )
+    count = preprocess.channels if len(preprocess.mean) == 1 else 1
+    height, width = preprocess.size
+    facts: dict[str, Any] = {
         "do_resize": True,
-        "do_rescale": True,
-        "do_normalize": True,
-        "size": {"shortest_edge": side},
-        "crop_pct": side / preprocess.shorter_side if preprocess.fit == "crop" else 1.0,
         "resample": {"nearest": 0, "bilinear": 2, "bicubic": 3}[preprocess.interpolation],
+        "do_rescale": True,
         "rescale_factor": 1 / 255,
-        "image_mean": list(preprocess.mean) * (channels if len(preprocess.mean) == 1 else 1),
-        "image_std": list(preprocess.std) * (channels if len(preprocess.std) == 1 else 1),
+        "do_normalize": True,
+        "image_mean": list(preprocess.mean) * count,
+        "image_std": list(preprocess.std) * (preprocess.channels if len(preprocess.std) == 1 else 1),
+    }
+    if preprocess.fit == "squash":
+        return facts | {"image_processor_type": "ViTImageProcessor", "size": {"height": height, "width": width}}
+    return facts | {
+        "image_processor_type": "BitImageProcessor",
+        "size": {"shortest_edge": preprocess.shorter_side},
+        "do_center_crop": True,
+        "crop_size": {"height": height, "width": width},
+        "do_convert_rgb": preprocess.colour == "rgb",
     }
 
 
