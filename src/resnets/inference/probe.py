@@ -212,7 +212,8 @@ def _verdicts(identity: Identity, race: Race, chosen: Entry, order: list[Entry])
         # Where the file leaves a fact open, a rival that needs more facts against their names is no rival.
         equals = [e for e in others if how == "implied" or len(race.against(e)) <= weight] or others
         leads = [(race.compare(chosen, entry), entry) for entry in equals]
-        lead, rival = min(leads, key=lambda pair: (pair[0].told_apart, pair[0].gap))
+        # What was beaten at the first look, on fewer pictures, is a rival only where there is no other.
+        lead, rival = min(leads, key=lambda pair: (pair[0].told_apart, pair[1] not in race.all, pair[0].gap))
         found.append(
             Verdict(
                 fact=name,

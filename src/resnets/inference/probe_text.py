@@ -38,10 +38,13 @@ def lines(probe: Probe, *, most: int = 8) -> Iterator[str]:
 
 
 def flags(told: Mapping[str, Any]) -> str:
-    """Return what to type for facts that are told: "--set stride_on=1x1 --preprocess caffe"."""
+    """Return what to type for facts that are told: "--set stride_on=1x1 --preprocess caffe".
+
+    A preprocess without a name can be told in Python alone, and is written out.
+    """
     if not told:
         return "it is what its names imply; nothing needs to be told"
-    return " ".join(_flag(name, value) for name, value in told.items())
+    return " ".join(_flag(name, value) for name, value in told.items() if name != "classes")
 
 
 def _flag(name: str, value: Any) -> str:
@@ -50,12 +53,11 @@ def _flag(name: str, value: Any) -> str:
     if isinstance(value, str):
         return f"--preprocess {value}"
     assert isinstance(value, Preprocess)
-    numbers = f"colour={value.colour!r}, mean={_short(value.mean)}, std={_short(value.std)}"
-    return f"and in Python preprocess=Preprocess({numbers}, ...), which has no name of its own"
+    return f"preprocess=Preprocess(colour={value.colour!r}, mean={_short(value.mean)}, std={_short(value.std)}, ...)"
 
 
 def _short(values: tuple[float, ...]) -> str:
-    return f"({', '.join(f'{value:.4g}' for value in values)},)"
+    return f"({', '.join(f'{value:.4g}' for value in values)})"
 
 
 def _said(probe: Probe, verdict: Verdict) -> str:
@@ -63,14 +65,17 @@ def _said(probe: Probe, verdict: Verdict) -> str:
         f"{verdict.lead:.3g} times as far" if probe.measure == "statistics" else f"less sure by {verdict.lead:.2g}"
     )
     if verdict.settled:
-        word = "found" if verdict.how == "unknown" else "confirmed"
+        word = "found" if verdict.how == "unknown" or verdict.fact == "colour" else "confirmed"
         if verdict.fact in probe.rows[0].against:
             word = "not what its names imply"
         return f"{word}: {verdict.rival} is {how_far}"
     if probe.measure is None:
         return f"not tested against {verdict.rival}"
-    kept = "open" if verdict.how == "unknown" else "kept, as its names imply"
-    return f"{kept}: {verdict.rival} does as well on these pictures (worse with a probability of {verdict.sure:.0%})"
+    against = verdict.fact in probe.rows[0].against
+    kept = (
+        "open" if verdict.how == "unknown" else "likely, against its names" if against else "kept, as its names imply"
+    )
+    return f"{kept}: {verdict.rival} cannot be told from it here (worse with a probability of {verdict.sure:.0%})"
 
 
 def _missing(probe: Probe) -> str:
@@ -78,10 +83,12 @@ def _missing(probe: Probe) -> str:
         return "say where the file came from, and give its facts by hand"
     if probe.pictures < LEAST_PICTURES:
         return f"{probe.pictures} pictures are too few; give {LEAST_PICTURES} or more, 64 if there are"
-    verdicts = [verdict for verdict in probe.verdicts if verdict.how == "unknown" and not verdict.settled]
-    names = " and ".join(verdict.fact for verdict in verdicts)
-    likely = flags(probe.told)
-    return f"{names} would need more pictures, in colour and of the kind it was trained on; likely {likely}"
+    against = probe.rows[0].against
+    names = [v.fact for v in probe.verdicts if not v.settled and (v.how == "unknown" or v.fact in against)]
+    return (
+        f"more pictures, in colour and of the kind it was trained on, may tell {' and '.join(names)}; "
+        f"likely: {flags(probe.told)}"
+    )
 
 
 def _row(row: Row) -> str:

@@ -51,6 +51,10 @@ PREPROCESSES: Mapping[str, Row] = MappingProxyType(
         "timm-95": Row(
             replace(IMAGENET, resize=235, interpolation="bicubic"), "timm's a1, a2, a3 and c weights: 0.95 bicubic"
         ),
+        "imagenet-bgr": Row(
+            replace(IMAGENET, colour="bgr", mean=IMAGENET.mean[::-1], std=IMAGENET.std[::-1]),
+            "facebookresearch/pycls, datasets/imagenet.py: read by OpenCV, blue first",
+        ),
         "timm-half": Row(
             replace(IMAGENET, resize=235, interpolation="bicubic", mean=(0.5,), std=(0.5,)),
             "timm's resnetv2 weights and its ra4 ones: 0.95 bicubic, scaled to -1..1",

@@ -264,7 +264,7 @@ PYCLS = Dialect(
     # RESNET.STRIDE_1X1 is a setting of its configuration.
     allows=IMAGENET | {"stem": ("imagenet", "cifar"), "stride_on": ("1x1", "3x3"), "se_reduction": (None,)},
     defaults=NO_BATCH_COUNT,
-    preprocess=("imagenet",),
+    preprocess=("imagenet-bgr",),
     classes=IMAGENET_CLASSES,
     licence="MIT (pycls' code)",
 )
