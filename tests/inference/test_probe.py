@@ -322,7 +322,7 @@ def test_each_convention_is_tried_in_both_orders_and_near_ones_once(cifar_file: 
         assert colours.count("rgb") == colours.count("bgr") == len(tried) / 2
         assert {way.preprocess.size for way in tried} == {tried[0].preprocess.size}
         assert not tried[0].against
-        turned = next(way for way in tried if way.name == f"{tried[0].name} in bgr")
+        turned = next(way for way in tried if way.name in (f"{tried[0].name} in bgr", f"{tried[0].name}-bgr"))
         assert turned.preprocess.mean == tried[0].preprocess.mean[::-1], "each colour keeps its own mean"
     for name in ("imagenet", "caffe", "matterport", "inception", "unit"):
         assert any(alike(way.preprocess, PREPROCESSES[name].preprocess) for way in tried), name

@@ -258,15 +258,26 @@ def test_colour_pictures_are_not_fed_to_a_grey_model(tmp_path: Path) -> None:
 
 def test_the_facts_of_a_trained_network_cannot_be_changed(tmp_path: Path) -> None:
     save(tiny.model(), tmp_path / "start.safetensors")
-    with pytest.raises(ValueError, match=r"is a trained network; its facts \(stem\) cannot be changed"):
+    with pytest.raises(ValueError, match=r"is a trained network; widths cannot be changed in it, only in_channels"):
         tiny.run(
             tiny.data_set(),
             tmp_path / "run",
             model=str(tmp_path / "start.safetensors"),
-            facts={"stem": "cifar"},
+            facts={"widths": (4, 16)},
             **QUICK,
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_grey_model_learns_colour_when_its_channels_are_adapted(tmp_path: Path) -> None:
+    save(tiny.model(channels=1), tmp_path / "grey.safetensors")
+    said: list[str] = []
+    trained = tiny.run(
+        tiny.data_set(), tmp_path / "run", model=str(tmp_path / "grey.safetensors"), facts={"in_channels": 3},
+        say=said.append, **QUICK,
+    )  # fmt: skip
+    assert trained.model.card.architecture.in_channels == 3
+    assert [sentence for sentence in said if "the first convolution from 1 to 3 channels" in sentence]
 
 
 def test_a_class_name_that_cannot_be_stored_is_refused_before_the_training_and_not_after(tmp_path: Path) -> None:

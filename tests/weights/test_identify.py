@@ -182,3 +182,36 @@ def test_identifying_needs_no_torch(tmp_path: Path) -> None:
         f"paragraph(identify({str(path)!r})); sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_trunk_beside_segmentation_heads_may_be_dilated_and_says_so(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    write(tmp_path / "t.safetensors", "resnet50", "torchvision", "backbone.", head="none")
+    heads = {"classifier.0.convs.0.0.weight": np.zeros((1,)), "aux_classifier.4.bias": np.zeros((1,))}
+    save_file(load_file(tmp_path / "t.safetensors") | heads, tmp_path / "s.safetensors")
+    found = identify(tmp_path / "s.safetensors")
+    assert found.match.aside == {"segmentation heads": 2}
+    assert set(found.unknown) == {"strides"}
+    assert "often dilated" in found.unknown["strides"].why
+    assert not identify(tmp_path / "s.safetensors", told={"strides": [1, 2, 2, 2]}).unknown
+
+
+@pytest.mark.parametrize(("name", "is_open"), [("resnet50", False), ("resnet50.a1_in1k", False), ("resnetaa50", True)])
+def test_a_configuration_that_names_another_network_leaves_the_strides_open(
+    tmp_path: Path, name: str, is_open: bool
+) -> None:
+    write(tmp_path / "model.safetensors", "resnet50", "timm")
+    cfg = {"mean": [0.5], "std": [0.5]}
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": name, "pretrained_cfg": cfg}))
+    assert ("strides" in identify(tmp_path).unknown) == is_open
+
+
+def test_a_stems_kernel_is_read_and_its_pool_is_a_habit(tmp_path: Path) -> None:
+    found = identify(write(tmp_path / "f.safetensors", "resnet20_cifar_b", "cifar"), told={"preprocess": "cifar10"})
+    stem = found.facts["stem"]
+    assert (stem.value, stem.how, stem.why) == (
+        "cifar",
+        "implied",
+        "3x3 by its tensors; no stride and no pool by habit",
+    )

@@ -10,8 +10,8 @@ from typing import Any
 from resnets.files.errors import FileError
 from resnets.weights.containers.contents import Contents, Stored
 from resnets.weights.dialects import automatic, keras_names
-from resnets.weights.dialects.configs import config_facts
-from resnets.weights.dialects.deduce import Deduction, deduce
+from resnets.weights.dialects.configs import config_facts, strides_in_doubt
+from resnets.weights.dialects.deduce import FROM_GRAPH, Deduction, deduce
 from resnets.weights.dialects.match import Match, matches, without_head
 from resnets.weights.dialects.origins import Origin, origin_of
 
@@ -92,7 +92,7 @@ def _by_graph(contents: Contents, followed: Any, by_name: list[Match], told: Fac
     """A network whose graph says all; its names, where they are known, say whose it is."""
     owner = by_name[0].dialect if by_name else automatic.GRAPH
     match = automatic.match_of(followed, replace(owner, allows={}))
-    found = _alone(contents, match, followed.facts, "from its graph", told)
+    found = _alone(contents, match, followed.facts, FROM_GRAPH, told)
     seen = tuple(f"the graph itself begins with {node.title}: {node.says}" for node in followed.preprocessing)
     return replace(found, notes=followed.notes + seen)
 
@@ -121,7 +121,8 @@ def _by_name(contents: Contents, tensors: Tensors, candidates: list[Match], told
         origin = origin_of(match, contents.facts)
         stated = match.dialect.family in ("transformers", "caffe")
         config = config_facts(contents.facts) if stated else {}
-        deduced.append((match, origin, deduce(match, origin, told, config, "from the settings beside its tensors")))
+        doubt = strides_in_doubt(match, contents.facts)
+        deduced.append((match, origin, deduce(match, origin, told, config, doubt=doubt)))
     match, origin, deduction = min(deduced, key=lambda each: _badness(each[0], each[2], contents))
     parts = _parts(match, [other for other, _, other_deduction in deduced if not other_deduction.problems])
     problems = list(deduction.problems)

@@ -51,10 +51,16 @@ def refuse_unknown(identity: Identity) -> NoReturn:
 
 
 def _choice(name: str, fact: Fact) -> str:
-    values = [str(value) for value in fact.alternatives]
+    values = [_typed(value) for value in fact.alternatives]
     if name == "preprocess":
         return f"how pixels become numbers (--preprocess {' | '.join(values)})"
-    return f"{name} (--set {name}={' | '.join(values)})"
+    why = f", because {fact.why}" if len(values) == 1 else ""
+    return f"{name} (--set {name}={' | '.join(values)}{why})"
+
+
+def _typed(value: object) -> str:
+    """A value as it is typed after --set."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def refuse_other_network(identity: Identity, network: str) -> None:

@@ -18,7 +18,10 @@ PARTS: tuple[tuple[str, str], ...] = (
         r"(^|[./])(roi_heads|roi_head|box_head|box_predictor|mask_head|mask_predictor|keypoint_head|mrcnn_\w+|bbox_head)"
         r"([./]|$)|^(fc6|fc7|cls_score|bbox_pred|mask_fcn|_\[mask\]_|conv5_mask|mask_|kps_|conv_fcn|head_conv)",
     ),
-    ("segmentation heads", r"(^|\.)(decode_head|auxiliary_head|aux_classifier|sem_seg_head)\."),
+    (
+        "segmentation heads",
+        r"(^|\.)(decode_head|auxiliary_head|aux_classifier|sem_seg_head)\.|(^|\.)classifier\.(\d+\.convs|4)\.",
+    ),
     ("normalisation constants", r"(^|\.)(pixel_mean|pixel_std|normalizer?\.(mean|std)|data_preprocessor\.\w+)$"),
     ("an auxiliary head", r"(^|\.)(AuxLogits|projector|projection_head|predictor|prototypes|queue|queue_ptr)([.\d]|$)"),
 )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from resnets.spec.preprocess import Preprocess
+from resnets.spec.variants import VARIANTS
+from resnets.weights.dialects.match import Match
 
 Facts = Mapping[str, Any]
 
@@ -32,6 +34,20 @@ def config_facts(facts: Facts) -> dict[str, Any]:
         "stride_on": "1x1" if config.get("downsample_in_bottleneck") else "3x3",
         "strides": (first, *(2,) * (stages - 1)),
     }
+
+
+def strides_in_doubt(match: Match, facts: Facts) -> str:
+    """Return why a network of these names and shapes may stride elsewhere than its row, or "" where nothing says so.
+
+    Dilated, anti-aliased and blurred networks have the same tensors, and this family has none of them.
+    """
+    if "segmentation heads" in match.aside:
+        return "it lies beside segmentation heads, whose trunks are often dilated; a dilated one is not read here"
+    config = facts.get("config")
+    name = config.get("architecture") if isinstance(config, dict) else None
+    if isinstance(name, str) and name.partition(".")[0] not in VARIANTS:
+        return f"its config.json calls it {name[:60]!r}, which is no row here and may be another network"
+    return ""
 
 
 def _caffe(settings: Mapping[str, Facts]) -> dict[str, Any]:

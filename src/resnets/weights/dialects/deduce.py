@@ -29,6 +29,10 @@ ADAPTS = {
 """What to type instead of telling a file that it is what it is not."""
 
 
+FROM_GRAPH = "from its graph"
+"""Where facts are read that a graph states; only it tells what has no tensors, such as a pool."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing about a network: read from the file, implied by a rule, told by the user, or unknown.
@@ -67,11 +71,13 @@ def deduce(
     told: Mapping[str, Any],
     config: Mapping[str, Any] | None = None,
     where: str = "from the settings beside its tensors",
+    doubt: str = "",
 ) -> Deduction:
     """Return what the tensors, the dialect, the origin and the user say of a network, all of it checked.
 
-    `config` holds facts read from `where`: a `config.json`, a graph, an order of layers. Raises `ValueError` where the
-    user contradicts what was read; the sentence has no subject, the caller knows the file's name.
+    `config` holds facts read from `where`: a `config.json`, a graph, an order of layers. `doubt` says why the strides
+    may not be the usual ones. Raises `ValueError` where the user contradicts what was read; the sentence has no
+    subject, the caller knows the file's name.
     """
     dialect = match.dialect
     try:
@@ -83,6 +89,10 @@ def deduce(
         read.pop("projection_norm", None)
     facts = {name: Fact(value, "read", "from its tensors") for name, value in read.items()}
     facts |= {name: Fact(value, "read", where) for name, value in (config or {}).items()}
+    if where != FROM_GRAPH:
+        kernel = "3x3" if read["stem"] == "cifar" else "7x7" if read["stem"] == "imagenet" else "of three 3x3"
+        rest = "no stride and no pool" if read["stem"] == "cifar" else "stride 2 and a pool"
+        facts["stem"] = Fact(read["stem"], "implied", f"{kernel} by its tensors; {rest} by habit")
     if any(name.endswith("shortcut.conv.weight") for name in match.shapes):
         kinds = [k for k in dialect.allows.get("shortcut", ("projection",)) if k in ("projection", "pooled_projection")]
         facts["shortcut"] = Fact((kinds or ["projection"])[0], "read", "its blocks hold projections")
@@ -96,6 +106,8 @@ def deduce(
     for name in field_names():
         if name not in facts and name not in ("name", "source", "size"):
             fact = _presumed(name, dialect, origin, read)
+            if name == "strides" and doubt and fact:
+                fact = Fact(fact.value, "unknown", doubt, (fact.value,))
             if fact:
                 facts[name] = fact
     architecture, problem = _assembled({name: fact.value for name, fact in facts.items()})
@@ -128,7 +140,9 @@ def refusals(dialect: Dialect, architecture: Architecture, among: list[str] | No
 
 
 def _is_among(value: Any, allowed: tuple[Any, ...]) -> bool:
-    return value in allowed or (isinstance(value, tuple) and any(set(value) == set(other or ()) for other in allowed))
+    """Roles with a bias are a set, in whichever order they stand; other tuples are sequences."""
+    roles = isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    return value in allowed or (roles and any(set(value) == set(other) for other in allowed))
 
 
 def _presumed(name: str, dialect: Dialect, origin: Origin | None, read: Mapping[str, Any]) -> Fact | None:
