@@ -126,6 +126,7 @@ def test_one_of_two_networks_is_chosen_by_its_wrapper(tmp_path: Path) -> None:
     chosen = identify(tmp_path / "c.safetensors", part="ema")
     assert chosen.architecture == VARIANTS["resnet34"]
     assert not chosen.problems
+    assert identify(tmp_path / "c.safetensors", part="module").match.prefix == "ema.module."
     with pytest.raises(ValueError, match=r"no network under 'teacher'; it has one under 'ema\.module\.', 'model\.'"):
         identify(tmp_path / "c.safetensors", part="teacher")
 

@@ -80,8 +80,8 @@ def _chosen(found: list[Match], part: str | None, path: Path) -> list[Match]:
     """The networks under the wrapper that was asked for."""
     if part is None or not found:
         return found
-    words = part.rstrip("./")
-    chosen = [m for m in found if m.prefix.rstrip("./") == words or m.prefix.startswith((f"{words}.", f"{words}/"))]
+    words = f".{part.strip('./')}."
+    chosen = [m for m in found if words in f".{m.prefix.replace('/', '.')}" or m.prefix == part]
     if not chosen:
         there = ", ".join(sorted({repr(match.prefix) for match in found}))
         raise _Pathed(f"{path} holds no network under {part!r}; it has one under {there}")

@@ -76,6 +76,8 @@ def test_what_nobody_knows_under_the_prefix_is_left_and_told() -> None:
 def test_what_is_outside_the_prefix_is_told_by_its_first_word() -> None:
     best = matches(file(prefix="encoder.") | {"decoder.up.weight": stored((1,)), "decoder.up.bias": stored((1,))})[0]
     assert best.aside == {"beside it, 'decoder'": 2}
+    nested = matches(file(prefix="model.encoder_q.") | file(prefix="model.encoder_k."))[0]
+    assert nested.aside == {"beside it, 'model.encoder_k'": 122}
 
 
 def test_two_networks_in_one_file_are_two_matches() -> None:

@@ -110,7 +110,7 @@ def _match(dialect: Dialect, prefix: str, tensors: Tensors) -> Match:
         keys=keys,
         shapes={ours: our_shape(dialect, ours, tensors[key].shape) for ours, key in keys.items()},
         aside=counted(
-            part or f"beside it, {_first_word(key)!r}" for key, part in parts.items() if part or key in outside
+            part or f"beside it, {_beside(key, prefix)!r}" for key, part in parts.items() if part or key in outside
         ),
         left=tuple(key for key, part in parts.items() if not part and key not in outside),
     )
@@ -129,6 +129,13 @@ def _head_outside(dialect: Dialect, prefix: str, tensors: Tensors) -> dict[str, 
         if "head.linear.weight" in found:
             return found
     return {}
+
+
+def _beside(key: str, prefix: str) -> str:
+    """Where a tensor outside the wrapper is: its words up to the first that the wrapper has not."""
+    words, own = key.replace("/", ".").split("."), prefix.replace("/", ".").split(".")
+    same = next((i for i, word in enumerate(words) if i >= len(own) or word != own[i]), len(words) - 1)
+    return ".".join(words[: same + 1])
 
 
 def _first_word(key: str) -> str:
