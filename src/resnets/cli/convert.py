@@ -101,7 +101,7 @@ def report(done: Conversion) -> str:
         lines.append(_answers(done.asked, done.original))
         worst = done.original.worst
         lines.append(f"  largest relative difference {worst.relative:.2g}, at {worst.level}")
-    else:
+    elif done.dialect != "resnets":
         lines.append(f"the original was not asked: {done.asked}")
     lines += [f"adapted: {note}" for note in card.origin.get("adapted", ())]
     if checkpoint.get("licence"):
