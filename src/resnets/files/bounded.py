@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 import zlib
 from pathlib import Path
 
+from resnets.files.byte_ranges import length, opened
 from resnets.files.errors import FileError
 
 _PIECE = 1 << 14  # compressed bytes at a time: what follows a member is copied, and members may be many
@@ -19,21 +19,12 @@ def read(path: str | Path, limit: int) -> bytes:
     could deliver bytes for ever).
     """
     path = Path(path)
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise FileError(f"{path} is a folder; give a file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise FileError(f"{path} is not a regular file; give a file on disk")
-        if status.st_size > limit:
-            raise FileError(f"{path} has {status.st_size:,} bytes; at most {limit:,} are read")
-        with path.open("rb") as file:
-            data = file.read(status.st_size + 1)  # Python sets as much memory aside as is asked for
-    except FileNotFoundError:
-        raise FileError(f"there is no file {path}") from None
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) > status.st_size:
+    with opened(path) as file:
+        size = length(file)
+        if size > limit:
+            raise FileError(f"{path} has {size:,} bytes; at most {limit:,} are read")
+        data = file.read(size + 1)  # Python sets as much memory aside as is asked for
+    if len(data) > size:
         raise FileError(f"{path} grew while it was read; wait until it is whole")
     return data
 

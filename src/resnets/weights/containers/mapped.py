@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from resnets.weights.containers import byte_ranges
+from resnets.files import byte_ranges
 
 
 def mapped(path: Path) -> memoryview:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
 from resnets.files.protobuf import LENGTH, VARINT, Field
-from resnets.weights.containers import byte_ranges
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from resnets.files import strict_json
+from resnets.files import byte_ranges, strict_json
 from resnets.files.errors import FileError
-from resnets.weights.containers import byte_ranges
 from resnets.weights.containers.contents import (
     MOST_HEADER_BYTES,
     MOST_TENSORS,

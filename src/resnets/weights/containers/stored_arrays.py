@@ -6,9 +6,9 @@ from functools import partial
 from math import prod
 from pathlib import Path
 
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
 from resnets.files.pickled_arrays import Array, ArrayInFile
-from resnets.weights.containers import byte_ranges
 from resnets.weights.containers.contents import ITEM_BYTES, Stored, check_tensor
 
 WORDS = {

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
 from resnets.files.pickle_machine import Limits
 from resnets.files.pickled_objects import Span
 from resnets.files.unpickle import load
-from resnets.weights.containers import byte_ranges
 from resnets.weights.containers.checkpoint import LIMITS, contents
 from resnets.weights.containers.contents import Contents
 from resnets.weights.containers.tensor_views import Storage

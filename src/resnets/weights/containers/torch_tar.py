@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
 from resnets.files.unpickle import load
-from resnets.weights.containers import byte_ranges
 from resnets.weights.containers.checkpoint import LIMITS, contents
 from resnets.weights.containers.contents import MOST_TENSORS, Contents
 from resnets.weights.containers.tensor_views import NotRead, Storage, TensorView, view

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
-from resnets.weights.containers import byte_ranges
 from resnets.weights.containers.contents import MOST_HEADER_BYTES
 
 MOST_MEMBERS = 20_000
