@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnets.files import byte_ranges, torch_legacy
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
 from resnets.files.pickle_machine import Callables
 from resnets.files.pickled_objects import Span
 from resnets.files.unpickle import load
+from resnets.weights.containers import torch_legacy
 from resnets.weights.containers.checkpoint import LIMITS, MOST_PICKLE_BYTES, contents
 from resnets.weights.containers.contents import MOST_TENSORS, Contents
 from resnets.weights.containers.tensor_views import Storage

@@ -21,8 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from resnets.files import byte_ranges, hdf5_chunks, keras_config
+from resnets.files import byte_ranges
 from resnets.files.errors import FileError
+from resnets.weights.containers import hdf5_chunks, keras_config
 from resnets.weights.containers.contents import ITEM_BYTES, MOST_TENSORS, Contents, Stored, check_tensor
 from resnets.weights.containers.hdf5_tables import CPU_SECONDS
 
