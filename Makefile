@@ -6,7 +6,7 @@
 PYTHON ?= python3
 # The other frameworks may lag behind the newest Python: make agreement AGREEMENT_PYTHON=python3.12
 AGREEMENT_PYTHON ?= $(PYTHON)
-# Handed to pytest: make test ARGS="-k plan -x", or "-n 2" for two processes
+# Handed to pytest: make test ARGS="-k plan -x", or "-n 0" for one process that a debugger can stop
 ARGS ?=
 TORTURE_MINUTES ?= 60
 export TORTURE_MINUTES
@@ -27,11 +27,14 @@ help: ## list these targets
 demo: $(TEST) ## train on real handwritten digits, evaluate, and label a few of them
 	$(BIN)/resnets demo --out runs/demo
 
+# Two processes of one thread each: two that both use every core wait for one another.
+test test-all: export OMP_NUM_THREADS = 1
+
 test: $(TEST) ## the fast suite: what CI runs
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 $(ARGS)
 
 test-all: $(TEST) ## the fast suite and the slow one
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(DEV) ## format, lint, strict types, import contracts
 	$(BIN)/ruff format --check .
