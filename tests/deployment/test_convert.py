@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from resnets.deployment import convert as module
-from resnets.deployment.convert import convert
+from resnets.deployment.convert import Disagreement, convert
 from resnets.deployment.originals import NoOriginal, original
 from resnets.net.network import build
 from resnets.spec.card import Card
@@ -69,7 +69,7 @@ def test_where_the_networks_part_nothing_is_written_and_what_was_there_stays(
         return again
 
     monkeypatch.setattr(module, "_read_back", wrong)
-    with pytest.raises(ValueError, match=r"was not written: as we read it back, \w+ differs by"):
+    with pytest.raises(Disagreement, match=r"was not written: as we read it back, \w+ differs by"):
         convert(source, out, "torchvision")
     assert out.read_bytes() == b"precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors", "t.pth"]
@@ -80,7 +80,7 @@ def test_where_the_original_parts_nothing_is_written(
 ) -> None:
     zeros = {"logits": torch.zeros(16, 4)}
     monkeypatch.setattr(module, "original", lambda *_: ("torchvision 0", lambda batch: zeros))
-    with pytest.raises(ValueError, match="was not written: torchvision 0, logits differs"):
+    with pytest.raises(Disagreement, match="was not written: torchvision 0, logits differs"):
         convert(source, tmp_path / "t.pth", "torchvision")
     assert not (tmp_path / "t.pth").exists()
 

@@ -218,7 +218,8 @@ REFUSALS: list[tuple[str, Spoil, dict[str, Any], str]] = [
         f"FILE looks like {IS}, 5 classes, and cannot be loaded: 4 tensors are missing: "
         "stages.2.1.branch.norm2.weight, "
         "stages.2.1.branch.norm2.bias, stages.2.1.branch.norm2.running_mean, stages.2.1.branch.norm2.running_var. The "
-        "file is cut down or of another network. --allow-partial (allow_partial=True) draws what is missing anew and "
+        "file is cut down or of another network. `resnets convert --allow-partial`, load(..., allow_partial=True), "
+        "draws what is missing anew and "
         "says how much that is.",
     ),
     (
@@ -226,7 +227,8 @@ REFUSALS: list[tuple[str, Spoil, dict[str, Any], str]] = [
         _custom_head,
         {},
         f"FILE looks like {IS}, no head, and cannot be loaded: 3 tensors under '' have no place in it: fc.0.weight, "
-        "fc.0.bias, fc.3.weight. If they are a head of another kind, load the trunk alone: told={'head': 'none'} or "
+        "fc.0.bias, fc.3.weight. If they are a head of another kind, load the trunk alone: "
+        "load(..., told={'head': 'none'}), `resnets convert` with "
         "--set head=none.",
     ),
     (
@@ -235,8 +237,8 @@ REFUSALS: list[tuple[str, Spoil, dict[str, Any], str]] = [
         {},
         "FILE looks like a network in the names of torchvision (torch zip), and cannot be loaded: conv3_x "
         "has blocks 1, "
-        "counted from 0; one is missing. The file is cut down or of another network. --allow-partial "
-        "(allow_partial=True) draws what is missing anew and says how much that is.",
+        "counted from 0; one is missing. The file is cut down or of another network. `resnets convert "
+        "--allow-partial`, load(..., allow_partial=True), draws what is missing anew and says how much that is.",
     ),
     (
         "two networks in one file",
@@ -244,7 +246,7 @@ REFUSALS: list[tuple[str, Spoil, dict[str, Any], str]] = [
         {},
         "FILE looks like resnet18 in the names of torchvision under 'model.' (torch zip), 5 classes, and "
         "cannot be loaded: "
-        "it holds 2 networks; choose one: --part model. or --part model_ema.. In Python: load(..., part='model.').",
+        "it holds 2 networks; choose one: --part model or --part model_ema. In Python: load(..., part='model').",
     ),
     (
         "no tensors at all",
@@ -266,12 +268,14 @@ REFUSALS: list[tuple[str, Spoil, dict[str, Any], str]] = [
         "a stem and shortcuts that the names leave open",
         lambda state: _cifar_state(),
         {},
-        "FILE is resnet20_cifar in the names of the CIFAR repositories with torchvision's names (torch zip), "
+        "FILE is like resnet20_cifar, with stem_width=4 and blocks=1,1,1 and widths=4,8,16 in the names of the "
+        "CIFAR repositories with torchvision's names (torch zip), "
         "3 classes, but "
         "the file does not say shortcut (--set shortcut=zero_pad | none); zero_pad_side (--set zero_pad_side=both | "
         "after); how pixels become numbers (--preprocess cifar10 | cifar-imagenet | cifar10-std | cifar100). "
         "The numbers "
-        "depend on it: give it, or let `resnets identify FILE --probe IMAGES` rank what it may be",
+        "depend on it: give it to `resnets convert`, or to load(..., told={...}), or let `resnets identify FILE "
+        "--probe IMAGES` rank what it may be",
     ),
 ]
 

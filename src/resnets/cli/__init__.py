@@ -31,7 +31,7 @@ def main() -> None:
         app()
     except (ValueError, FileNotFoundError) as error:
         _fail(str(error), 2)
-    except (OSError, MemoryError, FloatingPointError) as error:
+    except (OSError, MemoryError, ArithmeticError) as error:
         _fail(f"{type(error).__name__}: {error}", 1)
     except KeyboardInterrupt:
         _fail("stopped", 1)

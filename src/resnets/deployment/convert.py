@@ -32,6 +32,10 @@ MOST_PICTURES = 256
 """Compared at once; agreement is about numbers, not about a sample."""
 
 
+class Disagreement(ArithmeticError):
+    """What was written does not compute what was read."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conversion:
     """A model that was written for another codebase, and how far what was written agrees with it.
@@ -72,9 +76,11 @@ def convert(
     `part`, `classes`, `in_channels`, `stem`, `network`, `allow_partial`. Nothing stands at `out` before they agree;
     what stood there stays until then.
 
-    Raises as `load` and `write` do, and `ValueError` naming the level where the networks part.
+    Raises as `load` and `write` do, and `Disagreement` naming the level where the networks part.
     """
     out = Path(out)
+    if out.exists() and Path(source).exists() and out.samefile(source):
+        raise ValueError(f"{out} is the file that is read; write to another name")
     model = load(source, **how)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name[:50]}-", dir=out.parent) as folder:
@@ -95,7 +101,7 @@ def convert(
         for name, result in (("as we read it back", random), ("as we read it back", real), (asked, theirs)):
             if result is not None and not result.holds:
                 worst = result.worst
-                raise ValueError(
+                raise Disagreement(
                     f"{out} was not written: {name}, {worst.level} differs by {worst.relative:.2g} of its largest "
                     f"number, and {result.tolerance:g} is allowed"
                 )

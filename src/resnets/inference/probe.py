@@ -84,8 +84,8 @@ class Probe:
     """What a checkpoint most likely is. `rows` best first; `told` is what to pass to `load`.
 
     `measure` is what ranked them: "statistics" of the norms, "confidence" where norms are folded, None where there is
-    neither. `decided`: every fact is settled that is unknown, or against what names imply. `margin`: the smallest
-    `lead` among the unknown facts, or among those that are settled.
+    neither. `decided`: every fact is settled that is unknown, or against what names imply, and the best is near what
+    the norms remember. `margin`: the smallest `lead` among the unknown facts, or among those that are settled.
     """
 
     path: Path
@@ -179,6 +179,8 @@ def _result(identity: Identity, race: Race, ranked: list[Entry], unread: tuple[s
     enough = len(race.images) >= LEAST_PICTURES and race.measure is not None
     unknown = [verdict for verdict in verdicts if verdict.how == "unknown"]
     rows = tuple(_row(identity, race, entry, tied) for entry in order)
+    # The best of strangers is a stranger: something that was not tried, or pictures of another kind.
+    far = rows[0].distance is not None and rows[0].distance > GOOD_DISTANCE
     return Probe(
         path=identity.path,
         measure=race.measure,
@@ -187,7 +189,9 @@ def _result(identity: Identity, race: Race, ranked: list[Entry], unread: tuple[s
         unread=unread,
         rows=rows,
         verdicts=verdicts,
-        decided=enough and all(v.settled for v in verdicts if v.how == "unknown" or v.fact in race.against(chosen)),
+        decided=enough
+        and not far
+        and all(v.settled for v in verdicts if v.how == "unknown" or v.fact in race.against(chosen)),
         margin=min((verdict.lead for verdict in unknown or verdicts if verdict.settled), default=0.0),
         told=rows[0].told,
     )

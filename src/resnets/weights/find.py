@@ -10,10 +10,11 @@ from typing import Any
 from resnets.files.errors import FileError
 from resnets.weights.containers.contents import Contents, Stored
 from resnets.weights.dialects import automatic, keras_names
-from resnets.weights.dialects.configs import config_facts, strides_in_doubt
+from resnets.weights.dialects.configs import config_facts
 from resnets.weights.dialects.deduce import FROM_GRAPH, Deduction, deduce
 from resnets.weights.dialects.match import Match, matches, without_head
 from resnets.weights.dialects.origins import Origin, origin_of
+from resnets.weights.dialects.stated import contradictions, frozen_eps_open, stated_eps, strides_in_doubt
 
 Tensors = Mapping[str, Stored]
 Facts = Mapping[str, Any]
@@ -119,18 +120,21 @@ def _by_name(contents: Contents, tensors: Tensors, candidates: list[Match], told
     deduced: list[tuple[Match, Origin | None, Deduction]] = []
     for match in candidates:
         origin = origin_of(match, contents.facts)
-        stated = match.dialect.family in ("transformers", "caffe")
-        config = config_facts(contents.facts) if stated else {}
+        stated = match.dialect.family in ("transformers", "caffe", "timm", "torchvision")
+        config = (config_facts(contents.facts) if stated else {}) | stated_eps(match, contents.facts)
+        match = frozen_eps_open(match)
         doubt = strides_in_doubt(match, contents.facts)
         deduced.append((match, origin, deduce(match, origin, told, config, doubt=doubt)))
     match, origin, deduction = min(deduced, key=lambda each: _badness(each[0], each[2], contents))
     parts = _parts(match, [other for other, _, other_deduction in deduced if not other_deduction.problems])
     problems = list(deduction.problems)
+    if deduction.architecture:
+        problems += contradictions(match, deduction.architecture, contents.facts, contents.not_run)
     if match.left:
         some = ", ".join(match.left[:4])
         problems.append(f"{len(match.left)} tensors under {match.prefix!r} have no place in it: {some}")
     if len(parts) > 1:
-        choices = " or ".join(f"--part {name or repr('')}" for name in parts)
+        choices = " or ".join(f"--part {name.rstrip('./') or repr('')}" for name in parts)
         problems.append(f"it holds {len(parts)} networks; choose one: {choices}")
     return Found(
         tensors=tensors,

@@ -10,6 +10,7 @@ from resnets.spec.preprocess import Preprocess
 from resnets.weights.dialects.deduce import Fact
 from resnets.weights.dialects.preprocessing import PREPROCESSES
 from resnets.weights.identify import Identity
+from resnets.weights.refusals import called
 
 GENERATIONS = {
     ("pre", "bottleneck"): "pre-activation (v2)",
@@ -30,7 +31,8 @@ def paragraph(identity: Identity) -> str:
         stem = {"imagenet": "7x7 stem", "deep": "stem of three 3x3", "cifar": "3x3 stem without a pool"}[arch.stem]
         head = f"{arch.num_classes} classes" if arch.classes_out else "no head"
         sentences.append(
-            f"{arch.name}, {generation}: blocks {', '.join(map(str, arch.blocks))}, {stem}, {arch.in_channels} input "
+            f"{called(arch, identity.unknown)}, {generation}: blocks {', '.join(map(str, arch.blocks))}, {stem}, "
+            f"{arch.in_channels} input "
             f"channels, {head}, {identity.parameters:,} parameters."
         )
     under = f", under {identity.match.prefix!r}" if identity.match.prefix else ""

@@ -96,6 +96,12 @@ def _from(identity: Identity, network: str | None, allow_partial: bool) -> Model
             "file; the rest is freshly drawn",
             stacklevel=4,
         )
+    broken = [identity.match.keys.get(name, name) for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"{identity.path} holds numbers that are not finite in {len(broken)} tensors ({', '.join(broken[:3])}); "
+            "such a training has diverged: take an earlier checkpoint"
+        )
     missing, unexpected = built.load_state_dict(tensors, strict=False)
     assert not unexpected, unexpected
     assert len(missing) == len(shapes) - len(tensors), missing

@@ -10,6 +10,7 @@ from resnets.weights.containers.contents import Contents
 from resnets.weights.dialects.configs import config_classes, config_preprocess
 from resnets.weights.dialects.deduce import Fact
 from resnets.weights.dialects.preprocessing import PREPROCESSES, from_mean_file
+from resnets.weights.dialects.stated import stated_classes
 from resnets.weights.find import Found
 from resnets.weights.hub.row import Row
 
@@ -67,6 +68,11 @@ def classes_of(found: Found, contents: Contents, told: Any) -> Fact:
     labels = config_classes(contents.facts)
     if labels and len(labels) == count:
         return Fact(labels, "read", "config.json")
+    held, where = stated_classes(contents.facts, count)
+    if held:
+        return Fact(held, "read", where)
+    if where:
+        return Fact(None, "unknown", f"the file's {where} do not name its {count} logits one by one")
     origin = found.origin
     implied = origin.classes if origin and origin.classes else found.match.dialect.classes
     if implied and KNOWN_LISTS[implied] == count:
@@ -76,7 +82,7 @@ def classes_of(found: Found, contents: Contents, told: Any) -> Fact:
 
 
 def licence_of(found: Found, row: Row | None, contents: Contents) -> Fact:
-    """Return the licence: stated beside the weights, the published row's, the maker's; never the dialect's."""
+    """Return the licence: stated beside the weights, or the published row's; names and marks prove none."""
     config = contents.facts.get("config")
     cfg = config.get("pretrained_cfg") if isinstance(config, dict) else None
     if isinstance(cfg, dict) and isinstance(cfg.get("license"), str):
@@ -84,7 +90,8 @@ def licence_of(found: Found, row: Row | None, contents: Contents) -> Fact:
     if row:
         return Fact(row.licence, "implied", f"it is {row.name}")
     if found.origin and found.origin.licence:
-        return Fact(found.origin.licence, "implied", found.origin.name)
+        why = f"the file states none; what {found.origin.name} itself publishes is {found.origin.licence}"
+        return Fact(None, "unknown", why)
     dialect = found.match.dialect
     if dialect.licence:
         why = f"the file states none; what {dialect.title} itself publishes is {dialect.licence}"

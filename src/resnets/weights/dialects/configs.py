@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from resnets.spec.preprocess import Preprocess
-from resnets.spec.variants import VARIANTS
-from resnets.weights.dialects.match import Match
 
 Facts = Mapping[str, Any]
+
+HARMLESS = frozenset({"num_classes", "in_chans", "global_pool", "drop_rate", "drop_path_rate", "zero_init_last"})
+"""Arguments of timm's builders that do not change what the tensors compute."""
 
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, as transformers stores them."""
@@ -24,30 +25,20 @@ def config_facts(facts: Facts) -> dict[str, Any]:
     if "settings" in facts:
         return _caffe(facts["settings"])
     config = facts.get("config")
+    arguments = config.get("model_args") if isinstance(config, dict) else None
+    odd = sorted(set(arguments) - HARMLESS) if isinstance(arguments, dict) else []
+    if odd:
+        raise ValueError(f"is built with model_args {', '.join(odd)} by its config.json, which no network here has")
     if not isinstance(config, dict) or config.get("model_type") != "resnet":
         return {}
     if config.get("hidden_act", "relu") != "relu":
-        raise ValueError(f"its config.json says hidden_act={config['hidden_act']!r}; networks here have relu")
+        raise ValueError(f"has a config.json with hidden_act={config['hidden_act']!r}; networks here have relu")
     stages = len(config.get("depths", ())) or 4
     first = 2 if config.get("downsample_in_first_stage") else 1
     return {
         "stride_on": "1x1" if config.get("downsample_in_bottleneck") else "3x3",
         "strides": (first, *(2,) * (stages - 1)),
     }
-
-
-def strides_in_doubt(match: Match, facts: Facts) -> str:
-    """Return why a network of these names and shapes may stride elsewhere than its row, or "" where nothing says so.
-
-    Dilated, anti-aliased and blurred networks have the same tensors, and this family has none of them.
-    """
-    if "segmentation heads" in match.aside:
-        return "it lies beside segmentation heads, whose trunks are often dilated; a dilated one is not read here"
-    config = facts.get("config")
-    name = config.get("architecture") if isinstance(config, dict) else None
-    if isinstance(name, str) and name.partition(".")[0] not in VARIANTS:
-        return f"its config.json calls it {name[:60]!r}, which is no row here and may be another network"
-    return ""
 
 
 def _caffe(settings: Mapping[str, Facts]) -> dict[str, Any]:

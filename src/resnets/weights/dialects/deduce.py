@@ -115,9 +115,7 @@ def deduce(
         return Deduction(None, facts, (problem,))
     doing = relevant(architecture)
     facts = {name: fact for name, fact in facts.items() if name in doing}
-    problems += refusals(
-        dialect, architecture, among=[n for n in (*read, "shortcut") if not (n == "conv_bias" and is_folded(match))]
-    )
+    problems += refusals(dialect, architecture, among=[name for name in (*read, "shortcut") if name != "conv_bias"])
     problems += _tensor_problems(match, architecture)
     return Deduction(architecture, facts, tuple(problems))
 

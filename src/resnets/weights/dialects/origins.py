@@ -48,6 +48,14 @@ ORIGINS = (
         licence="MIT",
     ),
     Origin(
+        name="OpenMMLab, style='caffe'",
+        dialects=("torchvision",),
+        mark="`style='caffe'` in the configuration that it carries",
+        bears=lambda match, facts: "style='caffe'" in str(facts.get("meta.config", "")),
+        implies={"stride_on": "1x1"},
+        preprocess="detectron",
+    ),
+    Origin(
         name="detectron2's conversion of torchvision's weights",
         dialects=("detectron2",),
         mark='`__author__` is "torchvision"',

@@ -35,7 +35,8 @@ TORCHVISION_LAYERS: dict[str, tuple[str, ...]] = {
     f"{BLOCK}.branch.norm{{n}}": ("layer{stage+1}.{block}.bn{n}",),
     f"{BLOCK}.shortcut.conv": ("layer{stage+1}.{block}.downsample.0", "layer{stage+1}.{block}.shortcut.0"),
     f"{BLOCK}.shortcut.norm": ("layer{stage+1}.{block}.downsample.1", "layer{stage+1}.{block}.shortcut.1"),
-    "head.linear": ("fc", "linear", "classifier", "head.fc"),
+    # fc.1: a linear layer behind a dropout, which is how a head is most often replaced
+    "head.linear": ("fc", "linear", "classifier", "head.fc", "fc.1", "classifier.1"),
 }
 TIMM_GATE = {
     f"{BLOCK}.branch.gate.squeeze": ("layer{stage+1}.{block}.se.fc1",),

@@ -47,6 +47,8 @@ def write(model: Model, path: str | Path, dialect: str) -> None:
     """
     path = Path(path)
     if dialect == "resnets":
+        if path.suffix != ".safetensors":
+            raise ValueError(f"{path.name}: a model file ends in .safetensors; call it so, or say --to torchvision")
         modelfile.save(model, path)
         return
     if dialect not in TARGETS:
