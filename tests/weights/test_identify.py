@@ -216,3 +216,11 @@ def test_a_stems_kernel_is_read_and_its_pool_is_a_habit(tmp_path: Path) -> None:
         "implied",
         "3x3 by its tensors; no stride and no pool by habit",
     )
+
+
+def test_a_network_of_other_channels_has_the_same_preprocessing_for_those(tmp_path: Path) -> None:
+    grey = identify(write(tmp_path / "g.safetensors", "resnet18", "torchvision", in_channels=1)).preprocess
+    assert (grey.value.colour, grey.value.channels, grey.how) == ("grey", 1, "implied")
+    bands = identify(write(tmp_path / "b.safetensors", "resnet18", "torchvision", in_channels=5)).preprocess
+    assert (bands.value.colour, bands.value.channels) == ("bands", 5)
+    assert bands.why.endswith("; for 5 channels")

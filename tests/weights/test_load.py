@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from resnets.net.network import build
 from resnets.spec.card import Card
 from resnets.spec.preprocess import IMAGENET, Preprocess
-from resnets.weights.load import channels_changed, load
+from resnets.weights.load import load
 from resnets.weights.modelfile import Model, save
+from resnets.weights.provenance import channels_changed
 from tests import tiny
 
 SMALL = {"blocks": (1, 1, 1, 1), "num_classes": 5}

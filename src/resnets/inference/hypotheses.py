@@ -9,7 +9,7 @@ from typing import Any
 from resnets.spec.preprocess import IMAGENET, Colour, Preprocess
 from resnets.weights.dialects.preprocessing import PREPROCESSES
 from resnets.weights.identify import Identity, identify
-from resnets.weights.load import channels_changed
+from resnets.weights.provenance import channels_changed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -50,7 +50,9 @@ def find(contents: Contents, path: Path, part: str | None, told: Facts) -> Found
             return _by_graph(contents, graphed.followed, by_name, told)
         reasons = (f"its graph was not followed: {graphed.reason}",) if graphed else ()
         if by_name:
-            return replace(_by_name(contents, tensors, by_name, told), notes=reasons)
+            named = _by_name(contents, tensors, by_name, told)
+            # What the graph says is the better reason where the names do not fit either.
+            return replace(named, notes=reasons, problems=(*named.problems, *reasons) if named.problems else ())
         if graphed:
             raise FileError(f"holds a network that is none of the ResNet family here: {graphed.reason}")
         if contents.container in automatic.KERAS_CONTAINERS:

@@ -14,7 +14,6 @@ from resnets.net.adapt import same_names, with_classes, with_in_channels, with_s
 from resnets.net.initialise import initialise
 from resnets.net.network import ResNet
 from resnets.spec.card import Card
-from resnets.spec.preprocess import Preprocess
 from resnets.spec.resolve import plan
 from resnets.spec.variants import VARIANTS, architecture
 from resnets.weights import modelfile
@@ -23,6 +22,7 @@ from resnets.weights.hub.known import local
 from resnets.weights.identify import Identity, identify
 from resnets.weights.modelfile import Model
 from resnets.weights.numbers import numbers
+from resnets.weights.provenance import channels_changed
 from resnets.weights.refusals import refuse_other_network, refuse_problems, refuse_unknown
 
 
@@ -106,14 +106,8 @@ def _from(identity: Identity, network: str | None, allow_partial: bool) -> Model
     assert not unexpected, unexpected
     assert len(missing) == len(shapes) - len(tensors), missing
     names = class_names(identity.classes.value, arch.num_classes) if arch.classes_out is not None else ()
-    card = Card(architecture=arch, classes=names, preprocess=_for_channels(identity), origin=origin)
+    card = Card(architecture=arch, classes=names, preprocess=identity.preprocess.value, origin=origin)
     return Model(built.eval(), card)
-
-
-def _for_channels(identity: Identity) -> Preprocess:
-    preprocess: Preprocess = identity.preprocess.value
-    assert identity.architecture is not None
-    return channels_changed(preprocess, identity.architecture.in_channels)
 
 
 def _origin(identity: Identity) -> dict[str, Any]:
@@ -164,20 +158,6 @@ def _adapted(model: Model, classes: Sequence[str] | None, in_channels: int | Non
     if not notes:
         return model
     return Model(network.eval(), replace(card, origin=card.origin | {"adapted": notes}))
-
-
-def channels_changed(preprocess: Preprocess, channels: int) -> Preprocess:
-    """Return a preprocess for another number of channels: to one, the means' mean; to more, each in turn."""
-    if channels == preprocess.channels:
-        return preprocess
-    if channels == 1:
-        means, stds = preprocess.mean, preprocess.std
-        return replace(preprocess, colour="grey", mean=(sum(means) / len(means),), std=(sum(stds) / len(stds),))
-    cycled = {
-        name: tuple(values[index % len(values)] for index in range(channels))
-        for name, values in (("mean", preprocess.mean), ("std", preprocess.std))
-    }
-    return replace(preprocess, colour="rgb" if channels == 3 else "bands", **cycled)  # type: ignore[arg-type]
 
 
 def _check_row(network: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,18 @@ KNOWN_LISTS = {"imagenet": 1000, "cifar10": 10}
 
 
 def preprocess_of(found: Found, row: Row | None, contents: Contents, told: Any) -> Fact:
-    """Return the preprocess: told, stated beside the weights, the published row's, the maker's, the dialect's."""
+    """Return the preprocess: told, stated beside the weights, the published row's, the maker's, the dialect's.
+
+    Of a network that takes other channels it is the same rule for those.
+    """
+    fact, arch = _preprocess_of(found, row, contents, told), found.deduction.architecture
+    if arch is None or arch.in_channels == fact.value.channels:
+        return fact
+    value = channels_changed(fact.value, arch.in_channels)
+    return replace(fact, value=value, why=f"{fact.why}; for {arch.in_channels} channels")
+
+
+def _preprocess_of(found: Found, row: Row | None, contents: Contents, told: Any) -> Fact:
     match, origin = found.match, found.origin
     if told is not None:
         return Fact(preprocess_named(told), "told", "by you")
@@ -38,6 +50,20 @@ def preprocess_of(found: Found, row: Row | None, contents: Contents, told: Any) 
     if all(_colours(preprocess_named(name)) == _colours(first) for name in rows):
         return Fact(first, "implied", PREPROCESSES[rows[0]].source)
     return Fact(first, "unknown", f"{match.dialect.title} has several", rows)
+
+
+def channels_changed(preprocess: Preprocess, channels: int) -> Preprocess:
+    """Return a preprocess for another number of channels: to one, the means' mean; to more, each in turn."""
+    if channels == preprocess.channels:
+        return preprocess
+    if channels == 1:
+        means, stds = preprocess.mean, preprocess.std
+        return replace(preprocess, colour="grey", mean=(sum(means) / len(means),), std=(sum(stds) / len(stds),))
+    cycled = {
+        name: tuple(values[index % len(values)] for index in range(channels))
+        for name, values in (("mean", preprocess.mean), ("std", preprocess.std))
+    }
+    return replace(preprocess, colour="rgb" if channels == 3 else "bands", **cycled)  # type: ignore[arg-type]
 
 
 def preprocess_named(given: Any) -> Preprocess:
