@@ -46,7 +46,7 @@ format: $(DEV) ## put the code in the form that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-agreement: $(AGREEMENT) ## compare with timm, Keras and TensorFlow, in an environment of their own
+agreement: $(AGREEMENT) ## compare with timm, transformers, Keras, Caffe and ONNX Runtime, in an environment of their own
 	.venv-agreement/bin/python -m pytest tests/agreement $(ARGS)
 
 bench: $(TEST) ## run every script in benchmarks/: us and the peers, side by side

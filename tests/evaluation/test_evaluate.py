@@ -186,3 +186,10 @@ def test_pictures_in_files_are_prepared_as_the_model_says(tmp_path: Path) -> Non
         labels.append(label)
     report = evaluate(model, data)
     assert (report.right, report.pictures) == (right, len(labels))
+
+
+def test_a_model_whose_classes_are_only_numbers_is_told_how_to_name_them() -> None:
+    with pytest.raises(ValueError, match=r"the data lacks 0, 1; the model does not know ant, bee\. .*--names LIST"):
+        match_classes(("0", "1"), ("ant", "bee"))
+    with pytest.raises(ValueError, match=r"the model does not know ant, bee$"):
+        match_classes(("x", "y"), ("ant", "bee"))

@@ -114,7 +114,9 @@ def match_classes(mine: tuple[str, ...], theirs: tuple[str, ...]) -> np.ndarray[
             for what, names in (("the data lacks", missing), ("the model does not know", extra))
             if names
         ]
-        raise ValueError(f"the classes of data and model differ: {'; '.join(parts)}")
+        numbered = mine == tuple(map(str, range(len(mine))))
+        advice = ". The model's file names none: `resnets convert MODEL OUT --names LIST` does" if numbered else ""
+        raise ValueError(f"the classes of data and model differ: {'; '.join(parts)}{advice}")
     place = {name: index for index, name in enumerate(mine)}
     return np.array([place[name] for name in theirs], dtype=np.int64)
 
