@@ -118,7 +118,7 @@ def test_a_checkpoint_of_timm_holds_two_networks_and_each_loads_by_its_part(scra
     )
     saver.save_checkpoint(epoch=3, metric=71.5)
     x = picture((1, 3, 64, 64))
-    with pytest.raises(ValueError, match=r"2 networks.*--part state_dict\. or --part state_dict_ema\."):
+    with pytest.raises(ValueError, match=r"2 networks.*--part state_dict or --part state_dict_ema\."):
         load(scratch / "last.pth.tar")
     for part, theirs in {"state_dict.": network, "state_dict_ema": ema.module.eval()}.items():
         loaded = load(scratch / "last.pth.tar", part=part)
