@@ -25,7 +25,7 @@ from resnets.spec.resolve import plan
 from resnets.weights.dialects.dialect import relevant
 from resnets.weights.identify import identify
 from resnets.weights.load import load
-from resnets.weights.modelfile import Model
+from resnets.weights.modelfile import Model, is_model_file
 from resnets.weights.writers.write import write
 
 MOST_PICTURES = 256
@@ -112,7 +112,7 @@ def convert(
 def _read_back(written: Path, model: Model) -> Model:
     """The written file through our own reader, told only what its dialect leaves open."""
     told: Mapping[str, Any] = {}
-    if not _is_own(written):
+    if not is_model_file(written):
         unknown = identify(written).unknown
         told = {n: getattr(model.card.architecture, n) for n in unknown if n != "preprocess"}
         told = dict(told) | ({"preprocess": model.card.preprocess} if "preprocess" in unknown else {})
@@ -122,12 +122,6 @@ def _read_back(written: Path, model: Model) -> Model:
     if differing:
         raise ValueError(f"{written.name} would read back as {other.name} with another {', '.join(differing)}")
     return again
-
-
-def _is_own(path: Path) -> bool:
-    from resnets.weights.modelfile import is_model_file
-
-    return is_model_file(path)
 
 
 def _size(model: Model) -> tuple[int, int]:

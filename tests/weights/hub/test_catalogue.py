@@ -92,22 +92,6 @@ def test_accuracies_of_timm_are_those_of_its_results(shared_data: Path) -> None:
         assert sorted(map(str, ours)) == sorted(map(str, found[row.path.removeprefix("timm/")])), row.name
 
 
-def test_the_rows_are_what_the_installed_timm_says() -> None:
-    models = pytest.importorskip("timm.models", reason="timm is a reference, in an environment of its own")
-    for row in TIMM:
-        config = models.get_pretrained_cfg(row.path.removeprefix("timm/"))
-        assert (config.hf_hub_id, config.hf_hub_filename) == (row.path, None)
-        assert (config.license, config.num_classes) == (row.licence.lower(), 1000)
-        sizes = [(config.input_size[1], config.crop_pct)]
-        if config.test_input_size:
-            sizes.append((config.test_input_size[1], config.test_crop_pct))
-        found = [(tested.preprocess.size[0], tested.preprocess.resize) for tested in row.tested]
-        assert found == [(size, floor(size / share)) for size, share in sizes], row.name
-        for tested in row.tested:
-            ours = tested.preprocess
-            assert (ours.interpolation, ours.mean, ours.std) == (config.interpolation, config.mean, config.std)
-
-
 def test_a_pattern_is_part_of_a_name_or_a_shell_pattern() -> None:
     assert [row.name for row in rows("/resnet50.a1_")] == ["hf:timm/resnet50.a1_in1k"]
     assert next(row.name for row in rows("*RESNET50_WEIGHTS.*1")) == "torchvision:ResNet50_Weights.IMAGENET1K_V1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resnets.files.errors import FileError
@@ -86,8 +86,6 @@ def ordered_match(contents: Contents, told: Mapping[str, Any]) -> tuple[Match, d
         for fact, values in found.unknown.items()
         if values and fact not in told
     }
-    from dataclasses import replace
-
     match = match_of(found, replace(ORDER, allows=choices))
     known = {fact: value for fact, value in found.facts.items() if fact not in found.unknown and fact not in told}
     return match, known
