@@ -30,8 +30,8 @@ def test_the_cifar_nets_have_their_published_accuracy(shared_data: Path, cifar10
 def test_the_imagenet_nets_give_torchvisions_logits(imagenet_weights: Path, shared_data: Path, name: str) -> None:
     from safetensors.torch import load_file
 
-    from resnets.data.decode import decode
-    from resnets.data.transform import fit, normalise
+    from resnets.data.decoding.decode import decode
+    from resnets.data.decoding.transform import fit, normalise
 
     path = imagenet_weights / name
     if path.suffix == ".safetensors":

@@ -13,7 +13,7 @@ from typing import Any
 from resnets.spec.architecture import Architecture
 from resnets.spec.preprocess import Preprocess
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the card's layout. A reader of schema n reads every schema up to n."""
 
 FIELDS = ("schema", "architecture", "classes", "classes_sha256", "preprocess", "calibration", "origin")

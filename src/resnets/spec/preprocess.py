@@ -12,6 +12,8 @@ Fit = Literal["crop", "pad", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 Colour = Literal["rgb", "bgr", "grey", "bands"]
 SixteenBit = Literal["scale"]
+Profile = Literal["srgb", "ignore"]
+Decoding = Literal["exact", "fast"]
 
 LARGEST_SIDE = 16384
 """Pixels; a larger side is a slip of the keyboard, and one RGB image of it would fill 3 GB in float32."""
@@ -24,8 +26,15 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm"),
+    "NPY": (".npy",),
 }
-"""Image formats that may be read, by Pillow's names, with the endings of their files."""
+"""Image formats that may be read, by Pillow's names and NumPy's own, with the endings of their files."""
+
+LAST_FRAME = 9_999
+"""Of an animation that may be asked for; each frame before it has to be decoded first."""
+
+BEFORE: Mapping[str, Any] = {"profile": "ignore", "frame": 0, "decoding": "exact"}
+"""What was done when a card of schema 1, which does not say, was written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +63,9 @@ class Preprocess:
     alpha: tuple[int, int, int] = (255, 255, 255)  # red, green, blue behind what is transparent
     formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP")  # any other format is refused
     sixteen_bit: SixteenBit = "scale"  # 0..65535 becomes 0..255, rather than being cut off at 255
+    profile: Profile = "srgb"  # colours converted from an embedded ICC profile, or taken as they stand
+    frame: int = 0  # of an animation, counted from 0; a still picture has frame 0 only
+    decoding: Decoding = "exact"  # Pillow's reference path to the bit | scaled JPEGs, only the crop resized
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -73,6 +85,11 @@ class Preprocess:
         """Shorter side in pixels that a crop resizes to first: `resize`, or enough to cover `size`."""
         return max(self.size) if self.resize is None else self.resize
 
+    def at_size(self, size: tuple[int, int]) -> Preprocess:
+        """Return this for another (height, width), with the same margin: 256 before 224 becomes 73 before 64."""
+        resize = self.resize and max(*size, round(self.resize * max(size) / max(self.size)))
+        return dataclasses.replace(self, size=size, resize=resize)
+
     def to_dict(self) -> dict[str, Any]:
         """Return every field as JSON-able values; equal preprocesses give equal JSON."""
         facts = dataclasses.asdict(self)
@@ -87,6 +104,7 @@ class Preprocess:
         Raises `ValueError` for a field it does not know, naming the nearest one that it does.
         """
         names = [field.name for field in dataclasses.fields(cls)]
+        facts = {**BEFORE, **facts}
         for key in facts:
             if key not in names:
                 raise ValueError(f"{key!r} is no field of a preprocess.{_nearest(key, names)}")
@@ -142,9 +160,19 @@ class Preprocess:
                 _refuse("formats", formats, ", ".join(FORMATS) + "." + _nearest(str(name).upper(), FORMATS))
         if len(set(formats)) < len(formats):
             _refuse("formats", formats, "each format once")
+        frame: Any = self.frame
+        if not isinstance(frame, int) or isinstance(frame, bool) or not 0 <= frame <= LAST_FRAME:
+            _refuse("frame", frame, f"whole numbers from 0 to {LAST_FRAME}")
 
 
-_CHOICES = {"fit": Fit, "interpolation": Interpolation, "colour": Colour, "sixteen_bit": SixteenBit}
+_CHOICES = {
+    "fit": Fit,
+    "interpolation": Interpolation,
+    "colour": Colour,
+    "sixteen_bit": SixteenBit,
+    "profile": Profile,
+    "decoding": Decoding,
+}
 
 
 def _tuple_if_list(value: object) -> object:
@@ -175,6 +203,7 @@ IMAGENET = Preprocess(
     interpolation="bilinear",
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),
+    profile="ignore",  # as the libraries did that trained these networks
 )
 """Evaluation on ImageNet: shorter side to 256, the centre 224x224, means and deviations of its training
 images (facebookarchive/fb.resnet.torch, datasets/imagenet.lua; torchvision's IMAGENET1K_V1 weights)."""

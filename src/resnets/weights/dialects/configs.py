@@ -88,6 +88,7 @@ def _timm(cfg: Facts) -> Preprocess:
         interpolation=cfg.get("interpolation", "bicubic"),
         mean=tuple(cfg["mean"]),
         std=tuple(cfg["std"]),
+        profile="ignore",
     )
 
 
@@ -103,6 +104,7 @@ def _transformers(cfg: Facts) -> Preprocess:
         "colour": "grey" if len(mean) == 1 else "rgb",
         "mean": mean,
         "std": tuple(cfg["image_std"]),
+        "profile": "ignore",
     }
     size, crop = _sides(cfg.get("size", 224)), cfg.get("crop_size")
     kind = str(cfg.get("image_processor_type") or cfg.get("feature_extractor_type") or "ConvNext")

@@ -42,7 +42,7 @@ def _whole(mean: tuple[float, ...]) -> tuple[float, ...]:
 
 
 _CAFFE = replace(IMAGENET, colour="bgr", mean=_whole(CAFFE_MEAN), std=(1 / 255,))
-_CIFAR = Preprocess(size=(32, 32), fit="squash")
+_CIFAR = Preprocess(size=(32, 32), fit="squash", profile="ignore")
 
 PREPROCESSES: Mapping[str, Row] = MappingProxyType(
     {
@@ -71,7 +71,9 @@ PREPROCESSES: Mapping[str, Row] = MappingProxyType(
             replace(IMAGENET, mean=(0.5,), std=(0.5,)), "keras.applications.resnet_v2: scaled to -1..1"
         ),
         "matterport": Row(
-            Preprocess(size=(1024, 1024), fit="pad", mean=_whole((123.7, 116.8, 103.9)), std=(1 / 255,)),
+            Preprocess(
+                size=(1024, 1024), fit="pad", mean=_whole((123.7, 116.8, 103.9)), std=(1 / 255,), profile="ignore"
+            ),
             "Matterport Mask R-CNN, mrcnn/config.py, MEAN_PIXEL (RGB), IMAGE_MAX_DIM 1024",
         ),
         "unit": Row(replace(IMAGENET, mean=(0.0,), std=(1.0,)), "pixels over 255, nothing more"),

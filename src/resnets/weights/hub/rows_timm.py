@@ -134,6 +134,7 @@ def _preprocess(size: int, share: float, interpolation: Interpolation, mean: tup
         interpolation=interpolation,
         mean=mean,
         std=HALVES if mean == HALVES else IMAGENET.std,
+        profile="ignore",
     )
 
 
