@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
-from resnets.data.colour import to_colour
-from resnets.data.decode import MAX_PIXELS
+from resnets.data.decoding.colour import to_colour
+from resnets.data.decoding.decode import MAX_PIXELS
+from resnets.data.decoding.geometry import geometry
 from resnets.data.errors import BadImage
 from resnets.spec.preprocess import Preprocess
+
+Array = npt.NDArray[Any]
 
 _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -19,30 +24,52 @@ _RESAMPLING = {
 }
 
 
-def fit(image: Image.Image, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
-    """Return a picture of mode "L" or "RGB" as (C, H, W) uint8 of the preprocess's size and channels.
+def fit(image: Image.Image | Array, preprocess: Preprocess) -> Array:
+    """Return a picture, or bands, as (C, H, W) of the preprocess's size and channels.
+
+    A picture of mode "L" or "RGB" gives uint8. Bands (H, W, C) keep their type, uint8 or float32 in [0, 255];
+    each is resized for itself.
 
     - crop: the shorter side to `preprocess.shorter_side`, then the centre; torchvision's Resize and
       CenterCrop on a PIL image, to the bit.
     - pad: as large as fits, in the middle of bars in the mean colour.
     - squash: both sides to size, whatever that does to the proportions.
 
-    Raises `BadImage` for a picture so long and thin that resizing it would need too much memory.
+    Raises `BadImage` for a picture so long and thin that resizing it would need too much memory, and for bands
+    of another number or type.
     """
-    image = to_colour(image, preprocess)
-    height, width = preprocess.size
+    if isinstance(image, Image.Image):
+        pixels = np.asarray(_fitted(to_colour(image, preprocess), preprocess, _mean_colour(preprocess)))
+        return np.array(pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C")
+    _check_bands(image, preprocess)
+    mean = preprocess.mean * (preprocess.channels // len(preprocess.mean))
+    is_float = image.dtype == np.float32
+    planes = []
+    for band, level in zip(np.moveaxis(image, 2, 0), mean, strict=True):
+        plane = Image.fromarray(np.ascontiguousarray(band))
+        planes.append(np.asarray(_fitted(plane, preprocess, 255 * level if is_float else round(255 * level))))
+    fitted = np.stack(planes)
+    return np.clip(fitted, 0, 255) if is_float else fitted  # bicubic goes past an edge; Pillow stops bytes itself
+
+
+def _fitted(image: Image.Image, preprocess: Preprocess, bar: float | tuple[int, ...]) -> Image.Image:
+    """Return an image of any mode at the preprocess's size."""
+    laid = geometry(image.size, preprocess)
+    resized = _resize(image, laid.resized, preprocess)
+    high, wide = preprocess.size
     if preprocess.fit == "squash":
-        image = _resize(image, (width, height), preprocess)
-    elif preprocess.fit == "crop":
-        image = _centre(_resize(image, _shorter_side_to(preprocess.shorter_side, image.size), preprocess), preprocess)
-    else:
-        scale = min(width / image.width, height / image.height)
-        inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        bars = Image.new(image.mode, (width, height), _mean_colour(preprocess))
-        bars.paste(_resize(image, inner, preprocess), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-        image = bars
-    pixels = np.asarray(image)
-    return np.array(pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C")
+        return resized
+    if preprocess.fit == "crop":
+        return resized.crop((laid.left, laid.top, laid.left + wide, laid.top + high))
+    bars = Image.new(image.mode, (wide, high), bar)
+    bars.paste(resized, (-laid.left, -laid.top))
+    return bars
+
+
+def _check_bands(bands: Array, preprocess: Preprocess) -> None:
+    if bands.ndim != 3 or bands.shape[2] != preprocess.channels or bands.dtype not in (np.uint8, np.float32):
+        allowed = f"uint8 or float32 (H, W, {preprocess.channels})"
+        raise BadImage("image", f"its bands are {bands.dtype} {bands.shape}; allowed: {allowed}")
 
 
 def is_identity(size: tuple[int, int], preprocess: Preprocess) -> bool:
@@ -50,8 +77,10 @@ def is_identity(size: tuple[int, int], preprocess: Preprocess) -> bool:
     return size == preprocess.size and (preprocess.fit != "crop" or preprocess.shorter_side == min(size))
 
 
-def normalise(batch: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
+def normalise(batch: torch.Tensor, preprocess: Preprocess, out: torch.Tensor | None = None) -> torch.Tensor:
     """Return a (N, C, H, W) batch in [0, 255], uint8 or float32, as (batch / 255 - mean) / std in float32.
+
+    `out` is memory of that shape and type to be used for it.
 
     The batch is red, green, blue. For colour="bgr" its channels are turned round first, so mean and std are
     in the order that the network sees. The batch given is not changed.
@@ -62,22 +91,8 @@ def normalise(batch: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
         torch.tensor(values, dtype=torch.float32, device=batch.device).view(1, -1, 1, 1)
         for values in (preprocess.mean, preprocess.std)
     )
-    return batch.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
-
-
-def _shorter_side_to(shorter: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the (width, height) whose shorter side is that, rounded down as torchvision does."""
-    width, height = size
-    if width <= height:
-        return shorter, int(shorter * height / width)
-    return int(shorter * width / height), shorter
-
-
-def _centre(image: Image.Image, preprocess: Preprocess) -> Image.Image:
-    height, width = preprocess.size
-    # Python rounds halves to even here, and so does torchvision.
-    top, left = round((image.height - height) / 2), round((image.width - width) / 2)
-    return image.crop((left, top, left + width, top + height))
+    numbers = batch.to(torch.float32, copy=True) if out is None else out.copy_(batch)
+    return numbers.div_(255).sub_(mean).div_(std)
 
 
 def _resize(image: Image.Image, size: tuple[int, int], preprocess: Preprocess) -> Image.Image:
@@ -98,6 +113,8 @@ def _resize_without_antialias(image: Image.Image, size: tuple[int, int], preproc
     resized = torch.nn.functional.interpolate(
         planes[None].to(torch.float32), size=size[::-1], mode=preprocess.interpolation, align_corners=False
     )
+    if pixels.dtype == np.float32:
+        return Image.fromarray(resized[0, 0].numpy())
     rounded = resized[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(rounded[:, :, 0] if pixels.ndim == 2 else np.ascontiguousarray(rounded))
 

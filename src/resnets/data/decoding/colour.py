@@ -17,7 +17,7 @@ def to_colour(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     if preprocess.colour == "bands":
         raise ValueError(
             f"the network takes {preprocess.channels} bands, and a picture of {len(image.getbands())} cannot give "
-            "them; pass it a tensor (N, bands, H, W)"
+            "them; read the file with decode_bands, or pass the network a tensor (N, bands, H, W)"
         )
     mode = "L" if preprocess.colour == "grey" else "RGB"
     return image if image.mode == mode else image.convert(mode)
