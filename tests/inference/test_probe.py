@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from resnets.data.decoding.transform import normalise
 from resnets.data.open import open_data
-from resnets.data.transform import normalise
 from resnets.inference import evidence, probe_text
 from resnets.inference import probe as probing
 from resnets.inference.hypotheses import DOUBTS, alike, builds, coloured, conventions
@@ -102,7 +102,7 @@ def verdicts(found: Probe) -> dict[str, bool]:
     [
         ("1x1", "caffe", coloured(IMAGENET, PREPROCESSES["caffe"].preprocess)),
         ("3x3", "imagenet", IMAGENET),
-        pytest.param("1x1", "imagenet in bgr", BGR, marks=pytest.mark.slow),
+        pytest.param("1x1", "imagenet-bgr", BGR, marks=pytest.mark.slow),
     ],
 )
 def test_names_that_imply_another_stride_and_other_colours_are_found_out(
@@ -128,15 +128,16 @@ def test_names_that_imply_another_stride_and_other_colours_are_found_out(
 
 
 @pytest.mark.parametrize(
-    ("facts", "convention"),
+    ("facts", "convention", "decided"),
     [
-        ({"shortcut": "zero_pad", "zero_pad_side": "both"}, "cifar-imagenet"),
-        ({"shortcut": "zero_pad", "zero_pad_side": "after"}, "cifar10"),
-        ({"shortcut": "none"}, "cifar100"),
+        ({"shortcut": "zero_pad", "zero_pad_side": "both"}, "cifar-imagenet", True),
+        ({"shortcut": "zero_pad", "zero_pad_side": "after"}, "cifar10", True),
+        # Its numbers are within a hundredth of CIFAR-10's: 64 pictures rank the two rightly, and are not sure.
+        ({"shortcut": "none"}, "cifar100", False),
     ],
 )
 def test_unknown_facts_of_a_cifar_network_are_found(
-    facts: dict[str, Any], convention: str, thumbnails: World, tmp_path: Path
+    facts: dict[str, Any], convention: str, decided: bool, thumbnails: World, tmp_path: Path
 ) -> None:
     preprocess = PREPROCESSES[convention].preprocess
     network = thumbnails.remember(build("resnet20_cifar", seed=2, **CIFAR | facts), preprocess)
@@ -144,7 +145,7 @@ def test_unknown_facts_of_a_cifar_network_are_found(
     with pytest.raises(ValueError, match="does not say"):
         load(path)
     found = probe(path, [thumbnails.folder])
-    assert found.decided
+    assert found.decided == decided
     assert found.told == {**facts, "preprocess": convention}
     model = load(path, told=found.told)
     assert torch.equal(model.network.state_dict()["stem.conv1.weight"], network.state_dict()["stem.conv1.weight"])

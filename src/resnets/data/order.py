@@ -1,34 +1,24 @@
-"""Order: which pictures make which batch, and where each draw of chance comes from.
+"""Order: which pictures make which batch, and which of them each process of a run gets.
 
-Everything is a function of (seed, epoch), so any epoch can be replayed from nothing, by any number of
-workers, and gives the same batches.
+Everything is a function of (seed, epoch), so any epoch can be replayed from nothing, from any batch on, by any
+number of workers and processes, and gives the same batches.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-import torch
+import numpy.typing as npt
 
-Purpose = Literal["order", "batch", "picture"]
-_PURPOSES: tuple[Purpose, ...] = ("order", "batch", "picture")
+from resnets.data.draws import generator
 
-
-def generator(seed: int, epoch: int, purpose: Purpose, place: int = 0) -> torch.Generator:
-    """Return a fresh generator for one purpose: an epoch's order, its batch `place`, or its picture `place`.
-
-    The numbers are mixed, not added: seed 1 in epoch 2 shares nothing with seed 2 in epoch 1.
-    """
-    mixed = np.random.SeedSequence((seed, epoch, _PURPOSES.index(purpose), place))
-    return torch.Generator().manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
+Indices = npt.NDArray[np.int64]
 
 
-def epoch_order(count: int, seed: int, epoch: int, shuffle: bool) -> torch.Tensor:
+def epoch_order(count: int, seed: int, epoch: int, shuffle: bool) -> Indices:
     """Return the order in which an epoch visits `count` pictures: (count,) int64."""
     if not shuffle:
-        return torch.arange(count)
-    return torch.randperm(count, generator=generator(seed, epoch, "order"))
+        return np.arange(count)
+    return generator(seed, epoch, "order").permutation(count)
 
 
 def batch_sizes(count: int, batch_size: int, drop_single: bool) -> list[int]:
@@ -43,3 +33,14 @@ def batch_sizes(count: int, batch_size: int, drop_single: bool) -> list[int]:
     if drop_single and len(sizes) > 1 and sizes[-1] == 1:
         sizes[-2:] = [sizes[-2] + 1]
     return sizes
+
+
+def positions(size: int, rank: int, world: int) -> Indices:
+    """Return the positions of a batch of `size` pictures that process `rank` of `world` works on, rising.
+
+    Position p and its partner size - 1 - p, with which it may be mixed, always go to the same process. The
+    processes' shares are disjoint, cover the batch and differ by two pictures at most.
+    """
+    pairs = np.array_split(np.arange(size // 2), world)[rank]  # the last process has the fewest
+    middle = [size // 2] if size % 2 and rank == world - 1 else []
+    return np.sort(np.concatenate([pairs, size - 1 - pairs, np.array(middle, np.int64)]))

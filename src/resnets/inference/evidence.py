@@ -16,9 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from resnets.data.augment import AUGMENTATIONS, Augmentation, pad_crop, random_resized_crop
-from resnets.data.decode import decode
-from resnets.data.transform import fit, normalise
+from resnets.data.augmentation.augment import pad_crop
+from resnets.data.augmentation.crop import crop_box
+from resnets.data.augmentation.rows import AUGMENTATIONS
+from resnets.data.decoding.decode import decode
+from resnets.data.decoding.transform import fit, normalise
+from resnets.data.draws import generator, uniforms
 from resnets.inference.hypotheses import SMALL
 from resnets.net.layers import BatchNorm
 from resnets.net.network import ResNet
@@ -32,8 +35,6 @@ TOGETHER = 1 << 19
 
 LEAST_DISTANCE, MOST_DISTANCE = 1e-6, 1e3
 """Of one norm: below, pictures are too few to tell; above, numbers overflow."""
-
-ZOOM = Augmentation(source="Szegedy et al. 2014, section 6; torchvision's RandomResizedCrop", crop_area=(0.08, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,13 +63,22 @@ class Evidence:
 
 def see(images: Sequence[Image.Image], preprocess: Preprocess, view: View) -> Tensor:
     """Return pictures as (N, C, H, W) uint8 in one view; the same pictures give the same cuts."""
-    chance = torch.Generator().manual_seed(0)
     small = max(preprocess.size) <= SMALL
     if view == "training" and not small:
-        images = [random_resized_crop(image, ZOOM, chance) for image in images]
+        images = [_zoomed(image, place) for place, image in enumerate(images)]
         preprocess = replace(preprocess, fit="squash", resize=None)
     batch = torch.from_numpy(np.stack([fit(image, preprocess) for image in images]))
-    return pad_crop(batch, AUGMENTATIONS["cifar"].pad, chance) if view == "training" and small else batch
+    if view == "training" and small:
+        draws = uniforms(0, 0, "pixels", np.arange(len(batch)), 2)
+        return pad_crop(batch, AUGMENTATIONS["cifar"].pad, draws)
+    return batch
+
+
+def _zoomed(image: Image.Image, place: int) -> Image.Image:
+    """A random part of a picture, as networks for ImageNet are trained on."""
+    box = crop_box(image.width, image.height, AUGMENTATIONS["imagenet"], generator(0, 0, "crop", place))
+    left, top, width, height = box
+    return image.crop((left, top, left + width, top + height))
 
 
 def read(path: Path, preprocess: Preprocess) -> Image.Image:
