@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from resnets.data.dataset import DataSet
-from resnets.data.errors import DataError
+from resnets.data.decoding.decode import decode_bands
+from resnets.data.errors import BadImage, DataError
 from resnets.data.source import ArraySource, Source
 from resnets.spec.preprocess import IMAGENET, Colour, Preprocess
 
@@ -22,17 +24,29 @@ Indices = npt.NDArray[np.int64]
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def measure(source: Source, *, colour: Colour, sample: int | None = None) -> Statistics:
+def measure(
+    source: Source,
+    *,
+    colour: Colour,
+    sample: int | None = None,
+    bands: int | None = None,
+    base: Preprocess | None = None,
+) -> Statistics:
     """Return (mean, std) over all pixels of each channel, in [0, 1], rounded to four places.
 
-    Channels are in the order of `colour`. `sample` pictures, evenly spaced, are looked at; None is all of
-    them. The same source gives the same numbers. Raises `BadImage` where one of them cannot be decoded.
+    Channels are in the order of `colour`; of "bands" there are `bands`, or as many as the pictures of the source have.
+    `sample` pictures, evenly spaced, are looked at; None is all of them. Files are decoded by the policy of `base`, or
+    the default one. The same source gives the same numbers. Raises `BadImage`, which names the picture, where one of
+    them cannot be decoded.
     """
     count = len(source)
     if not count:
         raise DataError("the source holds no pictures; there is nothing to measure")
     chosen = np.unique(np.linspace(0, count - 1, min(sample or count, count)).round().astype(np.int64))
-    preprocess = Preprocess(colour=colour)
+    channels = {"grey": 1, "bands": bands or source.channels}.get(colour, 3)
+    preprocess = replace(base or Preprocess(), colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels)
+    if colour == "bands":
+        return _of_bands(_band_pixels(source, chosen, preprocess))
     counts = np.zeros((preprocess.channels, 256), np.int64)
     for pixels in _pixels(source, chosen, preprocess):
         counts += np.stack([np.bincount(plane, minlength=256) for plane in pixels.T])
@@ -51,8 +65,9 @@ def default_preprocess(dataset: DataSet) -> Preprocess:
     if source is None:
         raise DataError(f"{dataset.name} holds no pictures; there is nothing to measure")
     if source.size is None:
-        return IMAGENET
-    colour: Colour = "grey" if source.channels == 1 else "rgb"
+        return replace(IMAGENET, profile="srgb")
+    kinds: dict[int, Colour] = {1: "grey", 3: "rgb"}
+    colour = kinds.get(source.channels, "bands")
     mean, std = measure(source, colour=colour)
     height, width = source.size
     # Cutting the centre out of a square keeps it whole; another shape is only kept whole by squashing.
@@ -68,6 +83,30 @@ def _pixels(source: Source, chosen: Indices, preprocess: Preprocess) -> Iterator
         return
     for index in chosen:
         yield np.asarray(source.image(int(index), preprocess)).reshape(-1, preprocess.channels)
+
+
+def _band_pixels(source: Source, chosen: Indices, preprocess: Preprocess) -> Iterator[npt.NDArray[Any]]:
+    """Yield the numbers of each chosen picture, in [0, 255]: (pixels, bands)."""
+    for index in map(int, chosen):
+        raw = source.raw(index)
+        try:
+            numbers = decode_bands(raw, preprocess) if isinstance(raw, bytes) else raw
+        except BadImage as error:
+            raise BadImage(source.name(index), error.reason) from error
+        if numbers.shape[2] != preprocess.channels:
+            raise BadImage(source.name(index), f"it has {numbers.shape[2]} bands, not {preprocess.channels}")
+        yield numbers.reshape(-1, preprocess.channels)
+
+
+def _of_bands(pictures: Iterator[npt.NDArray[Any]]) -> Statistics:
+    """Return the statistics of numbers that need not be whole, from their sums."""
+    count, sums, squares = 0, np.float64(0), np.float64(0)
+    for pixels in pictures:
+        numbers = pixels.astype(np.float64) / 255
+        count += len(numbers)
+        sums, squares = sums + numbers.sum(axis=0), squares + (numbers**2).sum(axis=0)
+    mean = np.asarray(sums / count)
+    return _rounded(mean), _rounded(np.maximum(np.sqrt(np.maximum(squares / count - mean**2, 0)), SMALLEST_STD))
 
 
 def _statistics(counts: npt.NDArray[np.int64]) -> Statistics:

@@ -6,7 +6,7 @@ import numpy as np
 
 from resnets.data.dataset import DataSet, fingerprint_arrays
 from resnets.data.source import ArraySource
-from resnets.data.split import split
+from resnets.data.splits.split import split
 
 TEST_SHARE = 0.2
 

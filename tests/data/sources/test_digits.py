@@ -8,7 +8,7 @@ import pytest
 from resnets.data.errors import DataError
 from resnets.data.open import open_data
 from resnets.data.source import ArraySource
-from resnets.data.split import split
+from resnets.data.splits.split import split
 
 
 def toy(counts: list[int]) -> ArraySource:
@@ -63,7 +63,7 @@ def test_pixels_and_labels_that_do_not_fit_together_are_refused() -> None:
     pixels, labels = np.zeros((2, 3, 3, 1), np.uint8), np.zeros(2, np.int64)
     for given_pixels, given_labels, sentence in (
         (pixels.astype(float), labels, "pixels are float64"),
-        (pixels[..., 0], labels, "allowed: uint8 (N, H, W, 1) or (N, H, W, 3)"),
+        (pixels[..., 0], labels, "allowed: uint8 (N, H, W, C)"),
         (pixels, labels[:1], "labels are int64 (1,); allowed: int64 (2,)"),
         (pixels, labels - 1, "the smallest label is -1"),
     ):

@@ -1,0 +1,1 @@
+"""Which pictures are trained on and which tested on."""
