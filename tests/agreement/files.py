@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from resnets.data.transform import fit, normalise
+from resnets.data.decoding.transform import fit, normalise
 from resnets.net.network import ResNet
 from resnets.spec.architecture import Architecture
 from resnets.spec.card import Card

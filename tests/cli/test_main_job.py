@@ -148,7 +148,7 @@ def test_wrong_requests_to_train(tmp_path: Path, refused: Callable[..., str]) ->
     assert "epochs=0.0 is not possible in a recipe" in refused(
         "train", "digits", "--recipe", "digits", "--epochs", "0", *out
     )
-    assert "there is no data set and no folder 'absent'" in refused("train", "absent", *out)
+    assert "there is no data set, no file and no folder 'absent'" in refused("train", "absent", *out)
     assert "'name' is the row's own" in refused("train", "digits", "--recipe", "digits", "--set", "name=x", *out)
     assert "as it was started: give --out DIR" in refused("train", "digits", "--resume")
     for more in (["--epochs", "3"], ["--recipe", "mnist"], ["--set", "stem=cifar"], ["--size", "16"]):

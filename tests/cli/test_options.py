@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from resnets.cli.options import parse_facts, parse_settings, parse_size
+from resnets.cli.options import parse_facts, parse_reading, parse_settings, parse_size
+from resnets.data.reading import Reading
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,39 @@ def test_no_text_is_no_fact_and_the_last_of_two_counts() -> None:
 
 
 def test_facts_of_the_network_and_numbers_of_the_recipe_are_told_apart() -> None:
-    facts, numbers = parse_settings(
-        ["stem=cifar", "momentum=0.95", "iterations=100", "milestones=0.3,0.6", "dropout=0.1"]
-    )
+    numbers_given = ["momentum=0.95", "iterations=100", "milestones=0.3,0.6", "decoding=exact"]
+    facts, numbers, pixels = parse_settings(["stem=cifar", "dropout=0.1", "alpha=0,9,255", "exif=no", *numbers_given])
     assert facts == {"stem": "cifar", "dropout": 0.1}
-    assert numbers == {"momentum": 0.95, "iterations": 100, "milestones": (0.3, 0.6)}
+    assert numbers == {"momentum": 0.95, "iterations": 100, "milestones": (0.3, 0.6), "decoding": "exact"}
+    assert pixels == {"alpha": (0, 9, 255), "exif": False}
+
+
+def test_how_data_are_read_is_said_in_words() -> None:
+    given = ["formats=jpeg,TIFF", "class_order=string", "test_share=0.1", "empty_classes=a-b,c", "group=patient"]
+    reading = parse_reading([*given, "numbers=x,y"])
+    assert reading.formats == ("JPEG", "TIFF")
+    assert (reading.class_order, reading.test_share, reading.empty_classes) == ("string", 0.1, ("a-b", "c"))
+    assert (reading.columns.group, reading.columns.numbers, reading.columns.path) == ("patient", ("x", "y"), None)
+    assert parse_reading(None, ("BMP",)).formats == ("BMP",)
+    assert parse_reading(["formats=PNG"], ("BMP",)).formats == ("PNG",)
+    assert Reading.from_dict(reading.to_dict()) == reading
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("groups=patient", "--read groups=patient is not possible; allowed: formats, class_order"),
+        ("formats", "--read formats has no value; write --read formats=VALUE"),
+        ("formats=HEIC", "formats=HEIC is not possible; allowed: one or more of JPEG"),
+        ("test_share=much", "--read test_share=much: 'much' does not fit; give a number"),
+        ("test_share=2", "test_share=2.0 is not possible"),
+        ("class_order=random", "class_order='random' is not possible; allowed: natural, string"),
+    ],
+)
+def test_a_way_of_reading_that_cannot_be_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        parse_reading([text])
+    assert sentence in str(refusal.value)
 
 
 def test_a_setting_that_is_neither_is_refused() -> None:

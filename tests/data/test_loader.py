@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from resnets.data import memory
-from resnets.data.augment import AUGMENTATIONS
+from resnets.data.augmentation.rows import AUGMENTATIONS, Augmentation
+from resnets.data.decoding.transform import fit, normalise
 from resnets.data.errors import DataError, TooManyBadImages
-from resnets.data.loader import Loader
+from resnets.data.loader import Batch, Loader
 from resnets.data.open import open_data
-from resnets.data.order import batch_sizes
-from resnets.data.source import ArraySource, FolderSource
-from resnets.data.transform import fit, normalise
+from resnets.data.order import batch_sizes, positions
+from resnets.data.source import ArraySource, FileSource
+from resnets.files import machine
 from resnets.spec.preprocess import Preprocess
 
 SMALL = Preprocess(size=(8, 8), mean=(0.5,), std=(0.25,))
@@ -29,7 +32,7 @@ def array(count: int = 50, side: int = 8, channels: int = 3) -> ArraySource:
     return ArraySource(pixels, (np.arange(count) % 3).astype(np.int64), "train")
 
 
-def folder(root: Path, count: int = 23, bad: tuple[int, ...] = ()) -> FolderSource:
+def folder(root: Path, count: int = 23, bad: tuple[int, ...] = ()) -> FileSource:
     source, paths = array(count, side=11), []
     for index in range(count):
         paths.append(root / f"{index}.png")
@@ -37,7 +40,7 @@ def folder(root: Path, count: int = 23, bad: tuple[int, ...] = ()) -> FolderSour
             paths[-1].write_bytes(b"not a picture")
         else:
             source.image(index).save(paths[-1])
-    return FolderSource(paths, source.labels)
+    return FileSource.of(paths, source.labels)
 
 
 def all_of(loader: Loader, epoch: int) -> tuple[torch.Tensor, list[int]]:
@@ -74,22 +77,121 @@ def test_order_and_augmentation_depend_on_seed_and_epoch_only() -> None:
     assert all_of(loader(5), 1)[1] != indices
 
 
-def test_workers_change_nothing(tmp_path: Path) -> None:
-    source = folder(tmp_path)
-    epochs = [
-        all_of(
-            Loader(source, SMALL, batch_size=4, shuffle=True, augmentation=AUGMENTATIONS["photos"], workers=n),
-            2,
-        )
-        for n in (1, 2, 5)
+EVERYTHING = Augmentation(
+    source="test: every kind of chance at once",
+    crop_area=(0.3, 1.0),
+    pad=1,
+    flip=True,
+    policy="trivial",
+    brightness=0.3,
+    erase=0.5,
+    mixup=0.4,
+    cutmix=1.0,
+)
+
+
+def same(first: Iterable[Batch], second: Iterable[Batch]) -> bool:
+    pairs = list(zip(first, second, strict=True))
+    fields = ("images", "labels", "indices", "partners", "share")
+    return all(torch.equal(getattr(a, name), getattr(b, name)) for a, b in pairs for name in fields)
+
+
+@pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (1, "processes"), (4, "processes")])
+def test_workers_change_nothing(tmp_path: Path, workers: int, kind: Any) -> None:
+    source = folder(tmp_path, bad=(7,))
+    settings: dict[str, Any] = {"batch_size": 4, "shuffle": True, "augmentation": EVERYTHING, "seed": 9}
+    alone = Loader(source, SMALL, workers=0, **settings)
+    epoch = list(alone.epoch(2))
+    helped = Loader(source, SMALL, workers=workers, kind=kind, **settings)
+    assert same(epoch, helped.epoch(2))
+    assert helped.skipped == alone.skipped != []
+    assert not torch.equal(epoch[0].images, next(alone.epoch(3)).images)
+
+
+@pytest.mark.parametrize("bad", [(), (1, 2, 4, 7, 9)])
+def test_an_epoch_goes_on_from_any_batch_as_if_it_had_not_stopped(tmp_path: Path, bad: tuple[int, ...]) -> None:
+    def loader() -> Loader:
+        return Loader(source, SMALL, batch_size=3, shuffle=True, augmentation=EVERYTHING, bad_limit=0.5)
+
+    source = folder(tmp_path, bad=bad)
+    whole = list(loader().epoch(1))
+    assert [batch.after for batch in whole][-1] == loader().batches_per_epoch
+    for number, batch in enumerate(whole):
+        assert same(whole[number + 1 :], loader().epoch(1, start=batch.after))
+    with pytest.raises(DataError, match="start=9 is not possible; an epoch has 8 batches"):
+        next(loader().epoch(0, start=9))
+
+
+@pytest.mark.parametrize("size", range(1, 18))
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_processes_share_a_batch_and_keep_partners_together(size: int, world: int) -> None:
+    shares = [positions(size, rank, world).tolist() for rank in range(world)]
+    assert sorted(place for share in shares for place in share) == list(range(size))
+    for share in shares:
+        assert {size - 1 - place for place in share} == set(share)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 2
+
+
+@pytest.mark.parametrize("bad", [(), (3, 11)])
+def test_two_processes_get_between_them_what_one_gets(tmp_path: Path, bad: tuple[int, ...]) -> None:
+    def loader(rank: int, world: int) -> Loader:
+        settings: dict[str, Any] = {"batch_size": 8, "shuffle": True, "augmentation": EVERYTHING, "bad_limit": 0.5}
+        return Loader(source, SMALL, rank=rank, world=world, **settings)
+
+    source = folder(tmp_path, bad=bad)
+    for whole, first, second in zip(*(loader(*place).epoch(1) for place in ((0, 1), (0, 2), (1, 2))), strict=True):
+        both = torch.cat([first.indices, second.indices])
+        order = [both.tolist().index(index) for index in whole.indices.tolist()]
+        assert sorted(order) == list(range(len(both)))
+        assert torch.equal(torch.cat([first.images, second.images])[order], whole.images)
+        assert torch.equal(torch.cat([first.share, second.share])[order], whole.share)
+        partners = torch.cat([first.indices[first.partners], second.indices[second.partners]])[order]
+        assert torch.equal(partners, whole.indices[whole.partners])
+
+
+def test_every_process_gets_as_many_batches_even_where_all_its_pictures_are_bad(tmp_path: Path) -> None:
+    source = folder(tmp_path, count=8, bad=(0, 3))
+    counts = [
+        [len(batch) for batch in Loader(source, SMALL, batch_size=4, bad_limit=0.5, rank=rank, world=2).epoch(0)]
+        for rank in range(2)
     ]
-    for images, indices in epochs[1:]:
-        assert torch.equal(images, epochs[0][0])
-        assert indices == epochs[0][1]
-    assert not torch.equal(
-        epochs[0][0],
-        all_of(Loader(source, SMALL, batch_size=4, shuffle=True, augmentation=AUGMENTATIONS["photos"]), 3)[0],
-    )
+    assert counts == [[0, 2], [2, 2]]
+
+
+def test_a_share_of_the_label_goes_where_a_share_of_the_picture_went() -> None:
+    pixels = np.repeat(np.arange(16, dtype=np.uint8) * 16, 192).reshape(16, 8, 8, 3)
+    source = ArraySource(pixels, np.arange(16), "train")
+    plain = Preprocess(size=(8, 8))
+    mixed = Augmentation(source="test", mixup=1.0)
+    for batch in Loader(source, plain, batch_size=8, shuffle=True, augmentation=mixed).epoch(0):
+        assert batch.partners is not None and batch.share is not None
+        assert batch.indices[batch.partners].tolist() == batch.indices.flip(0).tolist()
+        values = batch.labels.float() * 16 / 255
+        expected = batch.share * values + (1 - batch.share) * values[batch.partners]
+        assert torch.allclose(batch.images[:, 0, 0, 0], expected, atol=1e-6)
+
+
+def test_the_time_that_was_waited_is_told(tmp_path: Path) -> None:
+    class Slow(ArraySource):
+        def raw(self, index: int) -> np.ndarray:
+            time.sleep(0.01)
+            return super().raw(index)
+
+    source = Slow(array(4, side=11).pixels, array(4).labels, "train")
+    (batch,) = Loader(source, replace(SMALL, fit="squash"), batch_size=4, workers=0, augmentation=EVERYTHING).epoch(0)
+    assert batch.waited >= 0.04
+
+
+def test_a_machine_with_too_little_for_processes_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for function, free, sentence in (
+        ("shared_memory", 1000, "2 processes hand batches over in /dev/shm: .*docker run --shm-size=2g"),
+        ("open_files", 64, "need about 80 open files, and this shell allows 64; raise the limit with ulimit -n 4096"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(machine, function, lambda free=free: free)
+            with pytest.raises(DataError, match=sentence):
+                Loader(array(), SMALL, batch_size=8, workers=2, kind="processes")
+            Loader(array(), SMALL, batch_size=8, workers=2)
 
 
 def test_files_and_arrays_of_the_same_pictures_give_the_same_batches(tmp_path: Path) -> None:
@@ -130,7 +232,9 @@ def test_a_bad_picture_is_left_out_and_named_once(tmp_path: Path) -> None:
     for epoch in range(2):
         _, indices = all_of(loader, epoch)
         assert indices == [index for index in range(23) if index != 7]
-    assert loader.skipped == [(str(tmp_path / "7.png"), "it is no readable JPEG or PNG or WEBP image")]
+    ((name, reason),) = loader.skipped
+    assert name == str(tmp_path / "7.png")
+    assert reason.startswith("it is no readable JPEG or PNG or WEBP image")
 
 
 def test_a_batch_that_bad_pictures_leave_with_one_joins_another(tmp_path: Path) -> None:
@@ -171,7 +275,7 @@ def test_an_epoch_left_early_leaves_no_threads_behind(tmp_path: Path) -> None:
 
 def test_an_error_that_is_no_bad_picture_is_not_hidden() -> None:
     class Broken(ArraySource):
-        def image(self, index: int, preprocess: Preprocess | None = None) -> Image.Image:
+        def raw(self, index: int) -> np.ndarray:
             raise RuntimeError("a fault of ours")
 
     broken = Broken(array().pixels, array().labels, "train")
@@ -193,14 +297,16 @@ def test_digits_come_in_batches_that_a_network_can_learn_from() -> None:
     ("fields", "sentence"),
     [
         ({"batch_size": 0}, "batch_size=0 is not possible; allowed: 1 or more"),
-        ({"batch_size": 4, "workers": 0}, "workers=0 is not possible"),
+        ({"batch_size": 4, "workers": -1}, "workers=-1 is not possible; allowed: 0 or more"),
+        ({"batch_size": 4, "kind": "fibres"}, "kind='fibres' is not possible; allowed: threads, processes"),
+        ({"batch_size": 4, "rank": 2, "world": 2}, "rank=2 is not possible; allowed: 0 to 1 in a world of 2"),
         ({"batch_size": 4, "seed": -1}, "seed=-1 is not possible; allowed: 0 or more"),
         ({"batch_size": 4, "bad_limit": 2}, "bad_limit=2 is not possible; allowed: a share from 0 to 1"),
     ],
 )
-def test_impossible_settings_are_refused(fields: dict[str, int], sentence: str) -> None:
+def test_impossible_settings_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DataError) as refusal:
-        Loader(array(), SMALL, **fields)  # type: ignore[arg-type]
+        Loader(array(), SMALL, **fields)
     assert sentence in str(refusal.value)
 
 
@@ -211,7 +317,7 @@ def test_a_source_without_pictures_is_refused() -> None:
 
 def test_photographs_of_any_size_become_batches(shared_data: Path) -> None:
     paths = sorted((shared_data / "photos-cc0-skimage").glob("*.*g"))
-    source = FolderSource(paths, np.zeros(len(paths), np.int64))
+    source = FileSource.of(paths, np.zeros(len(paths), np.int64))
     start = time.perf_counter()
     batches = list(Loader(source, Preprocess(size=(32, 32), resize=36), batch_size=4).epoch(0))
     assert [tuple(batch.images.shape) for batch in batches] == [(4, 3, 32, 32)] * 2 + [(5, 3, 32, 32)]

@@ -134,7 +134,8 @@ def test_size_colour_and_formats_are_the_models_own(tmp_path: Path) -> None:
     Image.new("RGB", (30, 17), "red").save(tmp_path / "a.bmp")
     Image.new("RGB", (30, 17), "red").save(tmp_path / "a.png")
     told = {Path(prediction.path).name: prediction.error for prediction in predict(grey, [tmp_path])}
-    assert told == {"a.bmp": None, "a.png": "it is no readable BMP image"}
+    other = "it is no readable BMP image: it is PNG, which the preprocess does not name among its formats"
+    assert told == {"a.bmp": None, "a.png": other}
     refused = next(predict(grey, [tmp_path / "a.png"]))
     assert refused.error is not None
     red = (torch.full((1, 1, 8, 8), 76 / 255) - 0.5) / 0.25  # Pillow's grey of (255, 0, 0)

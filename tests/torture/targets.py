@@ -9,7 +9,8 @@ import pickle
 import random
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from resnets.data.decode import decode
+from resnets.data.decoding.decode import decode, decode_bands
+from resnets.data.decoding.transform import fit
 from resnets.data.errors import BadImage, DataError
+from resnets.data.reading import Columns, Reading
 from resnets.data.sources.cifar import read_cifar
 from resnets.data.sources.idx import read_array
-from resnets.data.transform import fit
 from resnets.files.errors import FileError
 from resnets.files.pickled_arrays import ARRAYS
 from resnets.files.unpickle import loads
@@ -30,10 +32,11 @@ from resnets.spec.card import Card
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.training import checkpoint
 from resnets.training.recipe import recipe
+from resnets.training.request import Request
 from resnets.training.run import RunFolder
-from resnets.training.train import _request, _resumed
 from resnets.weights.modelfile import CARD_KEY, load, read_card, save
-from tests import tiny
+from tests import odd_images, tiny
+from tests.encoded import WIDE_PROFILE, grey_profile, with_gamma
 from tests.torture import container_targets_torch
 from tests.torture.damage import damaged, damaged_json
 
@@ -128,6 +131,7 @@ def pictures() -> list[bytes]:
     deep = Image.fromarray(noise.view("<u2")[:, :, 0].copy())
     exif = Image.Exif()
     exif[0x0112] = 6
+    many: dict[str, Any] = {"save_all": True, "append_images": [colour.rotate(180), colour]}
     kinds: list[tuple[Image.Image, str, dict[str, Any]]] = [
         (colour, "JPEG", {"exif": exif}), (colour, "JPEG", {"progressive": True}), (grey, "JPEG", {}),
         (colour.convert("CMYK"), "JPEG", {}), (colour, "PNG", {}), (see_through, "PNG", {}),
@@ -136,18 +140,65 @@ def pictures() -> list[bytes]:
         (colour, "BMP", {}), (palette, "BMP", {}), (palette, "GIF", {"save_all": True, "append_images": [palette]}),
         (colour, "TIFF", {"compression": "tiff_lzw"}), (deep, "TIFF", {}), (colour, "TIFF", {"compression": "jpeg"}),
         (grey.convert("1"), "TIFF", {"compression": "group4"}), (colour, "PPM", {}), (grey, "PPM", {}),
+        (colour, "TIFF", {"exif": exif, "icc_profile": WIDE_PROFILE}), (colour.convert("CMYK"), "TIFF", {}),
+        (colour.convert("LAB"), "TIFF", {}), (colour, "TIFF", many), (colour, "MPO", many), (colour, "PNG", many),
+        (see_through, "WEBP", many), (see_through, "PNG", {"exif": exif, "icc_profile": WIDE_PROFILE}),
+        (colour, "JPEG", {"icc_profile": WIDE_PROFILE}), (grey, "JPEG", {"icc_profile": grey_profile(1.0)}),
+        (colour.convert("CMYK"), "JPEG", {"icc_profile": WIDE_PROFILE}), (see_through, "BMP", {}),
     ]  # fmt: skip
     found = []
     for image, kind, options in kinds:
         file = io.BytesIO()
         image.save(file, kind, **options)
         found.append(file.getvalue())
-    return found
+    found.append(with_gamma(found[4], 0.6, (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)))
+    return [*found, _npy(noise[:, :, :3]), _npy(noise[:, :, 0])]
+
+
+def real_pictures() -> list[bytes]:
+    """The small ones of the odd images beside the repository that are decoded; without them, what is made here."""
+    folder = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    if not folder.is_dir():
+        return pictures()
+    golden = [folder / row.path for row in odd_images.read() if row.size != "refused"]
+    return [path.read_bytes() for path in golden if path.stat().st_size < 65_536]
+
+
+def _npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def read_picture(data: bytes, _: Path) -> object:
+    """Decode the second frame where there is one, and the first."""
     preprocess = Preprocess(size=(8, 8), formats=tuple(FORMATS))
+    with suppress(BadImage):
+        fit(decode(data, replace(preprocess, frame=1)), preprocess)
     return fit(decode(data, preprocess), preprocess)
+
+
+def files_of_bands() -> list[bytes]:
+    """Three bands each, so that every reader of pictures is tried for them too."""
+    noise = np.random.default_rng(0).integers(0, 65536, (24, 17, 3), dtype=np.uint16)
+    arrays = [noise, noise.astype(np.uint8), noise / 65535, np.asfortranarray(noise), noise.astype(">u2")]
+    colour, deep = Image.fromarray(noise.astype(np.uint8)), io.BytesIO()
+    colour.save(deep, "TIFF", save_all=True, append_images=[colour], exif={0x0112: 6})
+    packed = []
+    for options in ({"compression": "tiff_lzw"}, {"compression": "tiff_adobe_deflate"}, {"compression": "packbits"}):
+        file = io.BytesIO()
+        colour.save(file, "TIFF", **options)
+        packed.append(file.getvalue())
+    return [*map(_npy, arrays), deep.getvalue(), *packed, pictures()[0]]
+
+
+def read_bands(data: bytes, _: Path) -> object:
+    """Decode and resize three bands."""
+    preprocess = Preprocess(size=(8, 8), formats=tuple(FORMATS), colour="bands", mean=(0.5, 0.5, 0.5))
+    bands = decode_bands(data, preprocess)
+    assert bands.shape[2] == 3 and bands.dtype in (np.uint8, np.float32)
+    assert bands.min() >= 0 and bands.max() <= 255
+    return fit(bands, preprocess)
 
 
 def model_files() -> list[bytes]:
@@ -208,22 +259,31 @@ def _data() -> Any:
 
 
 def recipes() -> list[bytes]:
+    facts = {"data_name": "noise", "data_sha256": _data().fingerprint, "data_split": "given"}
     requests = [
-        _request(_data(), "resnet18", None, tiny.SMALL, recipe("digits")),
-        _request(_data(), "a.safetensors", (8, 8), None, recipe("cifar-he2015", freeze="C2")),
+        Request(**facts, model="resnet18", facts=tiny.SMALL, recipe=recipe("digits")),
+        Request(
+            **facts,
+            model="a.safetensors",
+            size=(8, 8),
+            pixels={"alpha": (0, 1, 2), "fit": "pad"},
+            reading=Reading(formats=("TIFF",), columns=Columns(numbers=("a", "b"))),
+            cached=True,
+            recipe=recipe("cifar-he2015", freeze="C2"),
+        ),
     ]
-    return [json.dumps(request, default=list).encode() for request in requests]
+    return [json.dumps(request.to_dict()).encode() for request in requests]
 
 
 def read_recipe(data: bytes, folder: Path) -> object:
-    """What resuming believes of a run: a recipe, and a request whose parts have the types that it needs."""
+    """What resuming believes of a run: a request whose parts have the types that it needs."""
     (folder / "recipe.json").write_bytes(data)
-    chosen, request = _resumed(RunFolder(folder), _data())
-    assert isinstance(request["model"], str)
-    assert isinstance(request["facts"], dict)
-    assert request["size"] is None or [type(side) for side in request["size"]] == [int, int]
-    hash(chosen)
-    return chosen.to_dict()
+    request = RunFolder(folder).read_request()
+    assert isinstance(request.model, str)
+    assert isinstance(request.facts, dict)
+    assert request.size is None or [type(side) for side in request.size] == [int, int]
+    hash(request.recipe), hash(request.reading)
+    return request.to_dict()
 
 
 def metrics() -> list[bytes]:
@@ -280,6 +340,8 @@ TARGETS = {
     "idx": Target(idx_files, read_idx, (DataError, FileError)),
     "cifar": Target(cifar_files, read_cifar_with, (DataError, FileError)),
     "picture": Target(pictures, read_picture, (BadImage,)),
+    "real picture": Target(real_pictures, read_picture, (BadImage,)),
+    "bands": Target(files_of_bands, read_bands, (BadImage,)),
     "model": Target(model_files, read_model, (ValueError,), make_model),
     "card": Target(cards, read_card_text, (ValueError,), of_json),
     "recipe": Target(recipes, read_recipe, (ValueError,), of_json),

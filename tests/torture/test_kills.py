@@ -54,7 +54,7 @@ def finish(process: subprocess.Popen[str], story: str) -> None:
 def metrics(out: Path) -> list[dict[str, Any]]:
     """The lines of a run, but for the seconds it took."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "waiting")} for line in lines]
 
 
 def assert_same_end(whole: Path, killed: Path, story: str) -> None:

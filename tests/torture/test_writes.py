@@ -15,10 +15,14 @@ from typing import Any
 import pytest
 import torch
 
+from resnets.data.manifest import LeftOut, Manifest, write_manifest
+from resnets.data.splits.split_file import write_split
 from resnets.files import atomic
 from resnets.net.network import ResNet
 from resnets.page.plot import curves
 from resnets.training import checkpoint
+from resnets.training.recipe import recipe
+from resnets.training.request import Request
 from resnets.training.run import RunFolder
 from resnets.training.train import train
 from resnets.weights.modelfile import save
@@ -47,13 +51,26 @@ def line(step: int) -> dict[str, float]:
     return {"step": step, "epoch": step, "loss": 1 / step, "accuracy": 0.5}
 
 
+def request(version: int) -> Request:
+    return Request(
+        data_name="noise", data_sha256="0", data_split="given", model="m", size=(version, 8), recipe=recipe("digits")
+    )
+
+
+def manifest(version: int) -> Manifest:
+    left_out = LeftOut(f"{version}.png", "train", "unreadable", "cut short")
+    return Manifest(name="noise", fingerprint="0", counts={}, settings={}, left_out=(left_out,), kept={})
+
+
 Write = Callable[[Path, int], object]
 
 
 WRITERS: dict[str, tuple[str, Write]] = {
     "bytes": ("a", lambda folder, version: atomic.write(folder / "a", b"%d" % version * 100_000)),
     "model": ("model.safetensors", lambda folder, version: save(tiny.model(version), folder / "model.safetensors")),
-    "recipe": ("recipe.json", lambda folder, version: RunFolder(folder).write_recipe({"version": version})),
+    "recipe": ("recipe.json", lambda folder, version: RunFolder(folder).write_request(request(version))),
+    "split": ("split.csv", lambda folder, version: write_split(tiny.data_set(20 + version), folder / "split.csv")),
+    "manifest": ("manifest.json", lambda folder, version: write_manifest(folder / "manifest.json", manifest(version))),
     "curves": ("curves.png", lambda folder, version: curves([line(1), line(1 + version)], folder / "curves.png")),
     "checkpoint": ("step-000000007.safetensors", write_checkpoint),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resnets.data.augment import AUGMENTATIONS
+from resnets.data.augmentation.augment import AUGMENTATIONS
 from resnets.training.recipe import BOUNDS, RECIPES, WHOLE, Recipe, recipe
 
 

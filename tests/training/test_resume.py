@@ -47,7 +47,7 @@ class StopAfter(Watch):
 def metrics(out: Path) -> list[dict[str, Any]]:
     """The lines of a run, but for the seconds it took."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "waiting")} for line in lines]
 
 
 def stop(out: Path, watch: Watch, **request: Any) -> None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from resnets.cli.options import Device, Json, Threads, set_threads
+from resnets.cli.options import Device, Json, Manifest, Read, Threads, Workers, parse_reading, set_threads
+from resnets.spec.preprocess import Preprocess
 
 
 def command(
     model: Annotated[str, typer.Argument(help="A model file, or any checkpoint that states enough.")],
-    data: Annotated[str, typer.Argument(help="digits, a folder of classes, MNIST idx files, or CIFAR batches.")],
+    data: Annotated[str, typer.Argument(help="What train takes: a folder of classes, a table, an archive, digits ...")],
     split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
+    decoding: Annotated[
+        str | None, typer.Option("--decoding", help="exact or fast; default: as the model file says.")
+    ] = None,
+    read: Read = None,
+    manifest: Manifest = None,
+    workers: Workers = None,
     as_json: Json = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -24,14 +32,19 @@ def command(
     if split not in ("test", "train"):
         raise ValueError(f"--split {split} is not possible; allowed: test, train")
     set_threads(threads)
-    from resnets.data.open import open_data
+    from resnets.data.gather import gather
     from resnets.evaluation.evaluate import evaluate
     from resnets.weights.load import load
 
-    trained, dataset = load(model), open_data(data)
+    trained = load(model)
+    if decoding is not None:
+        card = trained.card
+        policy = Preprocess.from_dict({**card.preprocess.to_dict(), "decoding": decoding})
+        trained = replace(trained, card=replace(card, preprocess=policy))
+    dataset = gather(data, parse_reading(read, trained.card.preprocess.formats), manifest)
     for note in dataset.notes:
         print(note, file=sys.stderr if as_json else sys.stdout)
-    report = evaluate(trained, dataset, split=split, batch_size=batch_size, device=device)  # type: ignore[arg-type]
+    report = evaluate(trained, dataset, split=split, batch_size=batch_size, device=device, workers=workers)  # type: ignore[arg-type]
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:

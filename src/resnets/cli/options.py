@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from resnets.spec.architecture import Architecture, check_field_names
+from resnets.spec.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from resnets.data.reading import Reading
 
 Size = Annotated[
     str | None, typer.Option("--size", metavar="S|HxW", help="Height and width in pixels: 224, or 480x640.")
@@ -17,6 +22,22 @@ Facts = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FACT=VALUE", help="Change a fact of the network: stem=cifar, blocks=2,2,2,2."),
 ]
+Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="HOW=VALUE",
+        help="How the data are read: formats=JPEG,TIFF, class_order=string, test_share=0.1, split_seed=1, "
+        "empty_classes=NAME; a table's columns: path=, label=, numbers=, split=, group=NAME.",
+    ),
+]
+Manifest = Annotated[
+    Path | None, typer.Option("--manifest", help="What resnets check wrote: pictures in it are left out.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Workers that decode; default: one for each processor.")
+]
+WorkerKind = Annotated[str, typer.Option("--worker-kind", help="threads or processes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; default: torch's own.")]
@@ -47,17 +68,39 @@ def parse_facts(texts: list[str] | None) -> dict[str, Any]:
     return facts
 
 
-def parse_settings(texts: list[str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return (facts of the architecture, numbers of the recipe) from "stem=cifar" and "momentum=0.95".
+def parse_settings(texts: list[str] | None) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return (facts of the architecture, numbers of the recipe, fields of the preprocess).
 
-    Raises `ValueError` as `parse_facts` does.
+    "stem=cifar", "momentum=0.95" and "alpha=0,0,0" are one of each. Raises `ValueError` as `parse_facts` does.
     """
     from resnets.training.recipe import Recipe
 
-    hints = get_type_hints(Recipe)
     own = {"name", "source"}  # of the rows themselves, in both tables
-    numbers = {k: _typed(k, v, hints[k]) for k, v in map(_pair, texts or []) if k in hints.keys() - own}
-    return parse_facts([text for text in texts or [] if _pair(text)[0] not in numbers]), numbers
+    numbers = _those_of(Recipe, texts, without=own)
+    # Training decodes as its recipe says; the model file's own way is not changed by the way.
+    pixels = _those_of(Preprocess, texts, without={*numbers, "size"})
+    others = [text for text in texts or [] if _pair(text)[0] not in {*numbers, *pixels}]
+    return parse_facts(others), numbers, pixels
+
+
+def parse_reading(texts: list[str] | None, formats: tuple[str, ...] | None = None) -> Reading:
+    """Return how data are read, from "formats=JPEG,TIFF" and "group=patient"; `formats` are meant if none are given.
+
+    Raises `ValueError` for what is no field of a reading or a table's column, or no value of it.
+    """
+    from resnets.data.reading import Columns, Reading
+
+    given = _those_of(Reading, texts, without={"columns"}, option="--read")
+    columns = _those_of(Columns, texts, without=set(), option="--read")
+    allowed = [field.name for field in (*fields(Reading), *fields(Columns)) if field.name != "columns"]
+    unknown = [text for text in texts or [] if _pair(text, "--read")[0] not in allowed]
+    if unknown:
+        raise ValueError(f"--read {unknown[0]} is not possible; allowed: {', '.join(allowed)}")
+    if "formats" in given:
+        given["formats"] = tuple(name.upper() for name in given["formats"])
+    elif formats is not None:
+        given["formats"] = formats
+    return Reading(columns=Columns(**columns), **given)
 
 
 def set_threads(threads: int | None) -> None:
@@ -68,22 +111,29 @@ def set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _those_of(table: type, texts: list[str] | None, *, without: set[str], option: str = "--set") -> dict[str, Any]:
+    """The settings that are fields of a dataclass, each in its field's type."""
+    hints = get_type_hints(table)
+    pairs = [_pair(text, option) for text in texts or []]
+    return {key: _typed(key, value, hints[key], option) for key, value in pairs if key in hints.keys() - without}
+
+
+def _pair(text: str, option: str = "--set") -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--set {text} has no value; write --set {text}=VALUE")
+        raise ValueError(f"{option} {text} has no value; write {option} {text}=VALUE")
     return key, value
 
 
-def _typed(key: str, value: str, hint: Any) -> Any:
+def _typed(key: str, value: str, hint: Any, option: str = "--set") -> Any:
     """A text in the type of a field: whole number, number, word, yes or no, or several of one kind."""
     kinds = get_args(hint) or (hint,)
     try:
         if type(None) in kinds and value.lower() == "none":
             return None
-        if Ellipsis in kinds:
-            parts = [part for part in value.replace("-", ",").split(",") if part]
-            return tuple(_typed(key, part, kinds[0]) for part in parts)
+        if Ellipsis in kinds or get_origin(hint) is tuple:
+            apart = value if kinds[0] is str else value.replace("-", ",")
+            return tuple(_typed(key, part, kinds[0], option) for part in apart.split(",") if part)
         if bool in kinds:
             return {"true": True, "yes": True, "false": False, "no": False}[value.lower()]
         if int in kinds:
@@ -91,7 +141,7 @@ def _typed(key: str, value: str, hint: Any) -> Any:
         return float(value) if float in kinds else value
     except (KeyError, ValueError):
         example = EXAMPLES.get(next((kind for kind in kinds if kind in EXAMPLES), str))
-        raise ValueError(f"--set {key}={value}: {value!r} does not fit; give {example}") from None
+        raise ValueError(f"{option} {key}={value}: {value!r} does not fit; give {example}") from None
 
 
 EXAMPLES = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}

@@ -2,48 +2,72 @@
 
 from __future__ import annotations
 
-from collections import deque
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from resnets.data.augment import Augmentation, augment, random_resized_crop
-from resnets.data.colour import to_channels
-from resnets.data.errors import BadImage, DataError, TooManyBadImages
+from resnets.data.augmentation.mix import mix, mixing
+from resnets.data.augmentation.rows import Augmentation
+from resnets.data.buffers import Buffers
+from resnets.data.decoding.transform import normalise
+from resnets.data.errors import DataError, TooManyBadImages
+from resnets.data.making import Made, Maker, Order
 from resnets.data.memory import in_memory
-from resnets.data.order import batch_sizes, epoch_order, generator
+from resnets.data.order import Indices, batch_sizes, epoch_order, positions
 from resnets.data.source import Source
-from resnets.data.transform import fit, normalise
+from resnets.data.workers import Kind, check_machine, made
+from resnets.files.machine import processors
 from resnets.spec.preprocess import Preprocess
 
-PREFETCH = 3
-"""Batches that are decoded ahead: enough to hide one slow file, few enough to stay small in memory."""
 
-
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Batch:
-    """What a network is given, and which pictures of the source they are."""
+    """What a network is given, and which pictures of the source they are.
 
-    images: Tensor  # (N, C, H, W) float32, normalised
-    labels: Tensor  # (N,) int64
+    Where pictures were mixed, picture k is `share[k]` of itself and the rest of picture `partners[k]` of the batch.
+    """
+
+    images: Tensor  # (N, C, H, W) float32, normalised, on the loader's device
+    labels: Tensor  # (N, ...) the source's, on the loader's device
     indices: Tensor  # (N,) int64
+    after: int  # batches of the plan that are behind us after this one: `epoch(n, start=after)` goes on from here
+    partners: Tensor | None = None  # (N,) int64
+    share: Tensor | None = None  # (N,) float32
+    waited: float = 0.0  # seconds that whoever asked for this batch waited for it
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The good pictures of one planned batch, or of two that were joined."""
+
+    images: Tensor
+    indices: Indices
+    after: int
+    partners: Tensor | None = None
+    share: Tensor | None = None
+
+
 class Loader:
     """Batches of a source.
 
-    `epoch(n)` is a function of (seed, n) alone: neither `workers` nor earlier epochs change it.
+    `epoch(n)` is a function of (seed, n) alone: neither `workers`, their kind, nor earlier epochs change it, and of
+    each batch process `rank` of `world` gets its positions, whatever the world is. Pictures travel as bytes and
+    become numbers on `device`.
 
     A picture that cannot be decoded is left out, never replaced, and named once in `skipped`. When more than
     `bad_limit` of the source is bad, `TooManyBadImages` is raised. One bad picture is always tolerated,
     unless `bad_limit` is 0 or nothing else is left. With `drop_single` no batch of one is made: a single
-    picture joins another batch.
+    picture joins another batch. In a world of several processes every process gets as many batches, and the one
+    of a batch may be empty.
+
+    `workers` are made for each epoch: None is one for each processor that this process may use, 0 none.
     """
 
     def __init__(
@@ -56,48 +80,118 @@ class Loader:
         seed: int = 0,
         shuffle: bool = False,
         drop_single: bool = True,
-        workers: int = 2,
+        workers: int | None = None,
+        kind: Kind = "threads",
         bad_limit: float = 0.01,
+        rank: int = 0,
+        world: int = 1,
+        device: str | torch.device = "cpu",
     ) -> None:
         if not len(source):
             raise DataError("the source holds no pictures; there is nothing to make batches of")
-        for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        workers = processors() if workers is None else workers
+        whole = (("batch_size", batch_size, 1), ("seed", seed, 0), ("workers", workers, 0), ("world", world, 1))
+        for name, value, least in whole:
             if value < least:
                 raise DataError(f"{name}={value} is not possible; allowed: {least} or more")
         if not 0 <= bad_limit <= 1:
             raise DataError(f"bad_limit={bad_limit} is not possible; allowed: a share from 0 to 1")
+        if kind not in ("threads", "processes"):
+            raise DataError(f"kind={kind!r} is not possible; allowed: threads, processes")
+        if not 0 <= rank < world:
+            raise DataError(f"rank={rank} is not possible; allowed: 0 to {world - 1} in a world of {world}")
+        source.check(preprocess)
         self.source = source
         self.preprocess = preprocess
         self.augmentation = augmentation
         self.seed = seed
         self.shuffle = shuffle
-        self.drop_single = drop_single
+        self.drop_single = drop_single and world == 1
         self.workers = workers
+        self.kind = kind
+        self.rank = rank
+        self.world = world
+        self.device = torch.device(device)
         self.tolerated = max(1, int(bad_limit * len(source))) if bad_limit else 0
         self.skipped: list[tuple[str, str]] = []
+        self._buffers = Buffers()
+        self._maker = Maker(source, preprocess, augmentation, seed)
         self._sizes = batch_sizes(len(source), batch_size, drop_single)
         self._labels = torch.from_numpy(source.labels)
         self._bad: set[int] = set()
         self._pixels: Tensor | None = None
         self._is_read = False
+        if kind == "processes" and workers:
+            height, width = preprocess.size
+            check_machine(workers, max(self._sizes) * preprocess.channels * height * width)
 
     @property
     def batches_per_epoch(self) -> int:
         """Return how many batches an epoch has while no picture is bad."""
         return len(self._sizes)
 
-    def epoch(self, n: int) -> Iterator[Batch]:
-        """Yield the batches of epoch `n`, in order."""
+    def epoch(self, n: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of epoch `n`, in order; with `start` those after so many of the plan."""
+        if not 0 <= start <= len(self._sizes):
+            raise DataError(f"start={start} is not possible; an epoch has {len(self._sizes)} batches")
+        parts = self._parts(n, start)
+        if self.drop_single:
+            parts = _without_singles(parts)
+        asked = time.perf_counter()
+        for part in parts:
+            yield self._batch(part, asked)
+            asked = time.perf_counter()
+
+    def _parts(self, n: int, start: int) -> Iterator[_Part]:
+        """Yield the good pictures of each planned batch."""
         order = epoch_order(len(self.source), self.seed, n, self.shuffle)
-        plan = torch.split(order, self._sizes)
+        places = [positions(size, self.rank, self.world) for size in self._sizes]
+        begins = np.cumsum([0, *self._sizes]).tolist()
+        orders = [Order(n, order[begins[k] + places[k]]) for k in range(start, len(self._sizes))]
         crops = self.augmentation is not None and self.augmentation.crop_area is not None
         pixels = None if crops else self._in_memory()
-        parts = self._decoded(plan, n) if pixels is None else ((indices, pixels[indices]) for indices in plan)
-        for place, (indices, pictures) in enumerate(parts):
-            pictures = to_channels(pictures, self.preprocess.channels)
-            if self.augmentation is not None:
-                pictures = augment(pictures, self.augmentation, generator(self.seed, n, "batch", place))
-            yield Batch(normalise(pictures, self.preprocess), self._labels[indices], indices)
+        if pixels is None:
+            results = made(self._maker, orders, self.workers, self.kind)
+        else:
+            results = (self._kept(pixels, order) for order in orders)
+        try:
+            for k, asked, result in zip(range(start, len(self._sizes)), orders, results, strict=True):
+                for index, reason in result.bad:
+                    self._skip(index, reason)
+                pictures = result.pictures
+                if pictures is None:
+                    if self.world == 1:
+                        continue
+                    pictures = torch.empty(0, self.preprocess.channels, *self.preprocess.size)
+                yield self._part(n, k, pictures, asked.indices[result.places], places[k][result.places])
+        finally:
+            if hasattr(results, "close"):
+                results.close()  # an epoch left early ends its workers now, not when it is collected
+
+    def _kept(self, pixels: Tensor, order: Order) -> Made:
+        return Made(self._maker.finish(pixels[order.indices], order), np.arange(len(order.indices)), ())
+
+    def _part(self, n: int, k: int, pictures: Tensor, indices: Indices, present: Indices) -> _Part:
+        out = self._buffers.take(tuple(pictures.shape)) if self.device.type == "cpu" else None
+        images = normalise(pictures.to(self.device, non_blocking=True), self.preprocess, out)
+        chance = None if self.augmentation is None else mixing(self.augmentation, self.seed, n, k)
+        if chance is None:
+            return _Part(images, indices, k + 1)
+        images, partners, share = mix(images, torch.from_numpy(present), self._sizes[k], chance)
+        return _Part(images, indices, k + 1, partners, share)
+
+    def _batch(self, part: _Part, asked: float) -> Batch:
+        indices = torch.from_numpy(part.indices)
+        labels = self._labels[indices].to(self.device, non_blocking=True)
+        return Batch(
+            images=part.images,
+            labels=labels,
+            indices=indices,
+            after=part.after,
+            partners=part.partners,
+            share=part.share,
+            waited=time.perf_counter() - asked,
+        )
 
     def _in_memory(self) -> Tensor | None:
         if not self._is_read:
@@ -105,64 +199,23 @@ class Loader:
             self._is_read = True
         return self._pixels
 
-    def _decoded(self, plan: tuple[Tensor, ...], n: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (indices, pictures) of each batch, decoded by threads a few batches ahead."""
-        pool = ThreadPoolExecutor(self.workers)
-        waiting: deque[tuple[Tensor, list[Future[Tensor | BadImage]]]] = deque()
-        try:
-            yield from _without_singles(self._gather(pool, waiting, plan, n), self.drop_single)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _gather(
-        self,
-        pool: ThreadPoolExecutor,
-        waiting: deque[tuple[Tensor, list[Future[Tensor | BadImage]]]],
-        plan: tuple[Tensor, ...],
-        n: int,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        ahead = iter(plan)
-        for _ in plan:
-            while len(waiting) <= PREFETCH and (indices := next(ahead, None)) is not None:
-                waiting.append((indices, [pool.submit(self._picture, int(index), n) for index in indices]))
-            indices, futures = waiting.popleft()
-            results = [future.result() for future in futures]
-            good = [k for k, result in enumerate(results) if isinstance(result, Tensor)]
-            for index, result in zip(indices.tolist(), results, strict=True):
-                if isinstance(result, BadImage):
-                    self._skip(index, result)
-            if good:
-                yield indices[good], torch.stack([result for result in results if isinstance(result, Tensor)])
-
-    def _picture(self, index: int, n: int) -> Tensor | BadImage:
-        """Return one picture as (C, H, W) uint8, or why it cannot be."""
-        preprocess, row = self.preprocess, self.augmentation
-        try:
-            image = self.source.image(index, preprocess)
-            if row is not None and row.crop_area is not None:
-                image = random_resized_crop(image, row, generator(self.seed, n, "picture", index))
-                preprocess = replace(preprocess, fit="squash", resize=None)
-            return torch.from_numpy(fit(image, preprocess))
-        except BadImage as error:
-            return error
-
-    def _skip(self, index: int, error: BadImage) -> None:
+    def _skip(self, index: int, reason: str) -> None:
         if index in self._bad:
             return
         self._bad.add(index)
-        self.skipped.append((self.source.name(index), error.reason))
+        self.skipped.append((self.source.name(index), reason))
         if len(self._bad) > self.tolerated or len(self._bad) == len(self.source):
             raise TooManyBadImages(self.skipped, self.tolerated, len(self.source))
 
 
-def _without_singles(parts: Iterator[tuple[Tensor, Tensor]], drop_single: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def _without_singles(parts: Iterator[_Part]) -> Iterator[_Part]:
     """Join a batch that bad pictures have left with one to the next, or the last one to the one before."""
-    ready: tuple[Tensor, Tensor] | None = None
-    single: tuple[Tensor, Tensor] | None = None
+    ready: _Part | None = None
+    single: _Part | None = None
     for part in parts:
         whole = part if single is None else _joined(single, part)
         single = None
-        if drop_single and len(whole[0]) == 1:
+        if len(whole.indices) == 1:
             single = whole
             continue
         if ready is not None:
@@ -174,5 +227,19 @@ def _without_singles(parts: Iterator[tuple[Tensor, Tensor]], drop_single: bool) 
         yield ready
 
 
-def _joined(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])
+def _joined(first: _Part, second: _Part) -> _Part:
+    images = torch.cat([first.images, second.images])
+    indices = np.concatenate([first.indices, second.indices])
+    if first.share is None and second.share is None:
+        return _Part(images, indices, second.after)
+    (partners, share), (more_partners, more_share) = map(_mixed, (first, second))
+    partners = torch.cat([partners, more_partners + len(first.indices)])
+    return _Part(images, indices, second.after, partners, torch.cat([share, more_share]))
+
+
+def _mixed(part: _Part) -> tuple[Tensor, Tensor]:
+    """The partners and shares of a part; a part that was not mixed is wholly itself."""
+    if part.partners is None or part.share is None:
+        count, device = len(part.indices), part.images.device
+        return torch.arange(count, device=device), torch.ones(count, device=device)
+    return part.partners, part.share

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from resnets.data.colour import to_channels
+from resnets.data.decoding.colour import to_channels
+from resnets.data.decoding.transform import fit, is_identity
 from resnets.data.source import ArraySource, Source
-from resnets.data.transform import fit, is_identity
 from resnets.spec.preprocess import Preprocess
 
 MAX_BYTES = 1 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from PIL import Image
 
-from resnets.data.transform import fit, normalise
+from resnets.data.decoding.transform import fit, normalise
 from resnets.spec.preprocess import Preprocess
 
 

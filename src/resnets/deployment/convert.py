@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnets.data.decode import decode
+from resnets.data.decoding.picture import file_pixels
+from resnets.data.decoding.transform import normalise
 from resnets.data.samples import sample_batch
-from resnets.data.transform import fit, normalise
 from resnets.deployment.originals import NoOriginal, original
 from resnets.evaluation.agreement import Agreement, agreement
 from resnets.spec.levels import smallest_input
@@ -134,7 +134,7 @@ def _size(model: Model) -> tuple[int, int]:
 def _batch(pictures: Sequence[Path], preprocess: Preprocess) -> Tensor:
     if not pictures:
         return sample_batch(preprocess)
-    arrays = [fit(decode(path, preprocess), preprocess) for path in pictures[:MOST_PICTURES]]
+    arrays = [file_pixels(path, preprocess) for path in pictures[:MOST_PICTURES]]
     return normalise(torch.from_numpy(np.stack(arrays)), preprocess)
 
 

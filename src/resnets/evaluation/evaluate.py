@@ -10,9 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from resnets.data.dataset import DataSet
+from resnets.data.dataset import DataSet, require_classes
+from resnets.data.gather import gather
 from resnets.data.loader import Loader
-from resnets.data.open import open_data
+from resnets.data.reading import Reading
 from resnets.data.source import Source
 from resnets.net.device import find_device
 from resnets.net.network import ResNet
@@ -84,13 +85,18 @@ def evaluate(
     split: Split = "test",
     batch_size: int = 256,
     device: str = "auto",
+    reading: Reading | None = None,
+    manifest: str | Path | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Evaluate a model on one split of a data set, in float32.
 
-    Classes are matched by name: another order is mapped. Raises `ValueError` if the data's classes are not the
-    model's, if there is no such split, or if too many pictures cannot be read.
+    Classes are matched by name: another order is mapped. `reading` says how data are read (default: the formats
+    that the model reads); pictures in a `manifest` of the pre-flight are left out. Raises `ValueError` if the data's
+    classes are not the model's, if there is no such split, or if too many pictures cannot be read.
     """
-    dataset = data if isinstance(data, DataSet) else open_data(data)
+    dataset = gather(data, reading or Reading(formats=model.card.preprocess.formats), manifest)
+    require_classes(dataset)
     source = getattr(dataset, split)
     if source is None:
         raise ValueError(
@@ -101,7 +107,13 @@ def evaluate(
     order = match_classes(model.card.classes, dataset.classes)
     network = model.network.to(find_device(device))
     return evaluate_network(
-        network, source, model.card.preprocess, classes=model.card.classes, order=order, batch_size=batch_size
+        network,
+        source,
+        model.card.preprocess,
+        classes=model.card.classes,
+        order=order,
+        batch_size=batch_size,
+        workers=workers,
     )
 
 
@@ -130,6 +142,7 @@ def evaluate_network(
     classes: tuple[str, ...],
     order: np.ndarray[Any, Any] | None = None,
     batch_size: int = 256,
+    workers: int | None = None,
 ) -> Report:
     """Evaluate a network on a source whose label i means class `order[i]`; it is left in evaluation mode."""
     network.eval()
@@ -137,11 +150,13 @@ def evaluate_network(
     count = len(classes)
     confusion = np.zeros((count, count), dtype=np.int64)
     top5, loss = 0, 0.0
-    loader = Loader(source, preprocess, batch_size=batch_size, shuffle=False, drop_single=False)
+    loader = Loader(
+        source, preprocess, batch_size=batch_size, drop_single=False, workers=workers, device=parameter.device
+    )
     places = torch.arange(count) if order is None else torch.from_numpy(order)
     for batch in loader.epoch(0):
-        labels = places[batch.labels]
-        logits = network(batch.images.to(parameter.device)).float().cpu()
+        labels = places[batch.labels.cpu()]
+        logits = network(batch.images).float().cpu()
         ranked = logits.topk(min(5, count)).indices
         np.add.at(confusion, (labels.numpy(), ranked[:, 0].numpy()), 1)
         top5 += int((ranked == labels[:, None]).any(1).sum())

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnets.data.decode import decode
+from resnets.data.decoding.picture import file_pixels
+from resnets.data.decoding.transform import normalise
 from resnets.data.errors import BadImage
-from resnets.data.transform import fit, normalise
 from resnets.net.device import find_device
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.weights.modelfile import Model
@@ -80,7 +80,8 @@ def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) 
     Hidden files and folders are left out, and files whose ending is no picture's. A picture of a format that
     the model does not read is yielded too, so that its record says so.
     """
-    endings = {ending for endings in FORMATS.values() for ending in endings}
+    formats = FORMATS.keys() - ({"NPY"} - set(preprocess.formats))  # an array is a picture only to who asked for it
+    endings = {ending for name in formats for ending in FORMATS[name]}
     for image in [images] if isinstance(images, str | Path) else images:
         path = Path(image)
         if not path.is_dir():
@@ -94,6 +95,6 @@ def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) 
 
 def _read(path: Path, preprocess: Preprocess) -> np.ndarray[Any, Any] | BadImage:
     try:
-        return fit(decode(path, preprocess), preprocess)
+        return file_pixels(path, preprocess)
     except BadImage as error:
         return error

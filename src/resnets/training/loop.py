@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from resnets.data.loader import Batch, Loader
 from resnets.net.network import ResNet
@@ -30,6 +32,8 @@ class State:
     epoch: int = 0  # whole passes behind us
     seconds: float = 0.0
     lr: float = 0.0
+    waited: float = 0.0  # of `seconds` since the last report: for pictures
+    reported: float = 0.0  # `seconds` at the last report
     loss: float = 0.0
     right: int = 0
     seen: int = 0
@@ -62,6 +66,7 @@ def fit(state: State, loader: Loader, watcher: Watcher) -> None:
         for batch in loader.epoch(state.epoch):
             train_step(state, batch)
             state.seconds += time.perf_counter() - start
+            state.waited += batch.waited
             watcher.step(state)
             if state.step == state.total:
                 break
@@ -74,13 +79,13 @@ def train_step(state: State, batch: Batch) -> None:
     """Learn from one batch, in place; raise `Diverged` when the loss is no longer a number."""
     recipe = state.recipe
     images = lay_out(batch.images, recipe.precision, state.device)
-    labels = batch.labels.to(state.device)
+    labels = batch.labels
     state.lr = rate(recipe, (state.step + 0.5) / state.total)  # in the middle of the step
     for group in state.optimizer.param_groups:
         group["lr"] = state.lr
     with autocast(recipe.precision, state.device):
         logits = state.network(images)
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+    loss = _loss(logits.float(), batch, recipe.label_smoothing)
     value = loss.item()
     if not isfinite(value):
         raise Diverged(
@@ -94,3 +99,12 @@ def train_step(state: State, batch: Batch) -> None:
     state.loss += value * len(labels)
     state.right += int((logits.detach().argmax(1) == labels).sum())
     state.seen += len(labels)
+
+
+def _loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """The cross-entropy; where pictures were mixed, that of both labels in the shares of the mixture."""
+    if batch.partners is None or batch.share is None:
+        return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+    each = partial(F.cross_entropy, logits, label_smoothing=smoothing, reduction="none")
+    own, other = each(batch.labels), each(batch.labels[batch.partners])
+    return (batch.share * own + (1 - batch.share) * other).mean()

@@ -10,24 +10,30 @@ from typing import Any
 
 import torch
 
-from resnets.data.augment import AUGMENTATIONS
-from resnets.data.dataset import DataSet
+from resnets.data.augmentation.rows import AUGMENTATIONS, check_row
+from resnets.data.dataset import DataSet, require_classes
 from resnets.data.loader import Loader
-from resnets.data.measure import default_preprocess
+from resnets.data.measure import default_preprocess, measure
+from resnets.data.reading import Reading
 from resnets.data.source import ArraySource, Source
-from resnets.data.split import split
+from resnets.data.splits.split import split
+from resnets.data.workers import Kind
 from resnets.net.adapt import same_names, with_classes
 from resnets.net.freeze import freeze
 from resnets.net.network import ResNet, build
 from resnets.spec.levels import check_input
-from resnets.spec.preprocess import Preprocess
+from resnets.spec.preprocess import Colour, Preprocess
 from resnets.spec.variants import VARIANTS
 from resnets.training.precision import fastest
 from resnets.training.recipe import RECIPES, Recipe
+from resnets.training.request import Request
 from resnets.weights.load import load
 
 Say = Callable[[str], None]
 """Takes one sentence for the person who is watching."""
+
+MEASURED = 256
+"""Pictures that tell the mean and deviation of channels that no published numbers are for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,25 +57,17 @@ def default_recipe(dataset: DataSet) -> str:
     return "mnist" if dataset.train.channels == 1 else "cifar-he2015"
 
 
-def prepare(
-    dataset: DataSet,
-    start: str,
-    recipe: Recipe,
-    *,
-    size: tuple[int, int] | None,
-    differences: dict[str, Any],
-    say: Say,
-) -> Parts:
+def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
     """Choose pictures, preprocessing and network; every choice that was not asked for is said aloud.
 
-    `start` is a row's name or a model file. Raises `ValueError` where they do not fit each other.
+    Raises `ValueError` where the parts of the request do not fit each other or the pictures.
     """
-    if dataset.train is None:
-        raise ValueError(f"{dataset.name} has no training pictures")
-    train, validation, name = dataset.train, dataset.test, "test"
-    if recipe.held_out:
-        train, validation = split(train, recipe.held_out, recipe.seed)
-        name = "held out"
+    start, recipe, differences = asked.model, asked.recipe, asked.facts
+    pixels = asked.pixels
+    if asked.reading.formats != Reading().formats:
+        pixels = {"formats": asked.reading.formats, **pixels}
+    require_classes(dataset)
+    train, validation, name = pictures(dataset, recipe)
     seeded = torch.Generator().manual_seed(recipe.seed)
     origin = start
     if start not in VARIANTS and (Path(start).suffix == ".safetensors" or Path(start).exists()):
@@ -77,7 +75,7 @@ def prepare(
         with open(start, "rb") as file:
             origin = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     else:
-        preprocess = default_preprocess(dataset)
+        preprocess = _suited(dataset, differences.get("in_channels"), asked.reading)
         if "in_channels" not in differences:
             differences = {**differences, "in_channels": preprocess.channels}
         facts = {"num_classes": len(dataset.classes)} | differences
@@ -86,13 +84,17 @@ def prepare(
                 f"num_classes={facts['num_classes']}, and {dataset.name} has {len(dataset.classes)} classes"
             )
         network = build(start, zero_gamma=recipe.zero_gamma, seed=recipe.seed, **facts)
-    if size is not None:
-        preprocess = _at_size(preprocess, size)
+    if asked.size is not None:
+        preprocess = preprocess.at_size(asked.size)
+    if pixels.get("fit", "crop") != "crop" and "resize" not in pixels:
+        pixels = {**pixels, "resize": None}
+    preprocess = replace(preprocess, **pixels)
     if preprocess.channels != network.architecture.in_channels:
         raise ValueError(
             f"{start} takes {network.architecture.in_channels} channels and the pictures have "
             f"{preprocess.channels}; leave in_channels out, or give in_channels={preprocess.channels}"
         )
+    check_row(AUGMENTATIONS[recipe.augmentation], preprocess)
     check_input(network.plan, preprocess.size)
     if network.architecture.head == "none":
         raise ValueError(f"{start} has no head to train a classifier with; add --set head=linear")
@@ -119,22 +121,41 @@ def resolve_precision(parts: Parts, recipe: Recipe, device: torch.device, say: S
     return replace(recipe, precision=chosen)
 
 
-def loader(parts: Parts, recipe: Recipe) -> Loader:
+def pictures(dataset: DataSet, recipe: Recipe) -> tuple[Source, Source | None, str]:
+    """Return the pictures to train on, those to validate on, and what the latter are called."""
+    if dataset.train is None:
+        raise ValueError(f"{dataset.name} has no training pictures")
+    if not recipe.held_out:
+        return dataset.train, dataset.test, "test"
+    return *split(dataset.train, recipe.held_out, recipe.seed), "held out"
+
+
+def loader(
+    parts: Parts, recipe: Recipe, device: torch.device, *, workers: int | None = None, kind: Kind = "threads"
+) -> Loader:
     """Return the training pictures as batches: shuffled, augmented, never a batch of one."""
     return Loader(
         parts.train,
-        parts.preprocess,
+        replace(parts.preprocess, decoding=recipe.decoding),
         batch_size=recipe.batch_size,
         augmentation=AUGMENTATIONS[recipe.augmentation],
         seed=recipe.seed,
         shuffle=True,
+        workers=workers,
+        kind=kind,
+        device=device,
     )
 
 
-def _at_size(preprocess: Preprocess, size: tuple[int, int]) -> Preprocess:
-    """Another size with the same margin: 256 before a crop to 224 becomes 73 before one to 64."""
-    resize = preprocess.resize and round(preprocess.resize * max(size) / max(preprocess.size))
-    return replace(preprocess, size=size, resize=resize)
+def _suited(dataset: DataSet, channels: int | None, reading: Reading) -> Preprocess:
+    """The preprocess that suits the pictures; files in another number of channels than 3 are measured in those."""
+    suited = default_preprocess(dataset)
+    if dataset.train is None or isinstance(dataset.train, ArraySource) or channels in (None, 3):
+        return suited
+    colour: Colour = "grey" if channels == 1 else "bands"
+    files = replace(suited, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels, formats=reading.formats)
+    mean, std = measure(dataset.train, colour=colour, bands=channels, base=files, sample=MEASURED)
+    return replace(files, mean=mean, std=std)
 
 
 def _from_file(

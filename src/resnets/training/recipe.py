@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from resnets.data.augment import AUGMENTATIONS
+from resnets.data.augmentation.rows import AUGMENTATIONS
+from resnets.spec.preprocess import Decoding
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "steps", "cosine", "one_cycle"]
@@ -37,7 +38,8 @@ class Recipe:
     warmup: float = 0.0  # share of the run in which the rate climbs from 0
     milestones: tuple[float, ...] = ()  # shares of the run after which `steps` divides the rate by 10
     label_smoothing: float = 0.0
-    augmentation: str = "none"  # a row of data.augment
+    augmentation: str = "none"  # a row of data.augmentation
+    decoding: Decoding = "fast"  # of training pictures; test pictures are always decoded as the model file says
     zero_gamma: bool = False  # every block starts as the identity
     freeze: str | None = None  # level up to which nothing learns
     held_out: int = 0  # training pictures kept for validation
@@ -46,7 +48,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field, kind in (("optimizer", Optimizer), ("schedule", Schedule), ("precision", Precision)):
+        for field, kind in CHOICES.items():
             allowed = get_args(kind)
             if getattr(self, field) not in allowed:
                 _refuse(field, getattr(self, field), "one of " + ", ".join(allowed))
@@ -75,6 +77,9 @@ class Recipe:
             raise ValueError(f"these are not the facts of a recipe: {error}") from None
         return made
 
+
+CHOICES = MappingProxyType({"optimizer": Optimizer, "schedule": Schedule, "precision": Precision, "decoding": Decoding})
+"""The words that each of these fields may be."""
 
 BOUNDS = MappingProxyType(
     {

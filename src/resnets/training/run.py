@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resnets.data.dataset import DataSet
+from resnets.data.errors import DataError
+from resnets.data.splits.split_file import split_difference, write_split
 from resnets.files import atomic
+from resnets.training.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,16 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def split(self) -> Path:
+        """Which picture was trained on and which tested on."""
+        return self.path / "split.csv"
+
+    @property
+    def manifest(self) -> Path:
+        """The pre-flight's manifest that the run obeys, if it was given one."""
+        return self.path / "manifest.json"
+
+    @property
     def state(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "state"
@@ -53,25 +67,31 @@ class RunFolder:
         for folder in (self.path, self.state):
             atomic.sweep(folder)
 
-    def write_recipe(self, facts: dict[str, Any]) -> None:
-        """Make the folder, and write the resolved request into it."""
+    def begin(self, request: Request, dataset: DataSet, manifest: str | Path | None) -> None:
+        """Make the folder, and write what was asked for into it: request, split, and the manifest that is obeyed."""
         self.path.mkdir(parents=True, exist_ok=True)
-        atomic.write(self.recipe, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+        write_split(dataset, self.split)
+        if manifest is not None:
+            atomic.write(self.manifest, Path(manifest).read_bytes())
+        self.write_request(request)  # last: where it is, there is a run
 
-    def read_recipe(self) -> dict[str, Any]:
-        """Read the resolved request; raise `ValueError` for one that `write_recipe` cannot have written."""
+    def write_request(self, request: Request) -> None:
+        """Write the resolved request."""
+        atomic.write(self.recipe, (json.dumps(request.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
+
+    def read_request(self) -> Request:
+        """Read the resolved request; raise `ValueError` for one that `write_request` cannot have written."""
         try:
-            facts: dict[str, Any] = json.loads(self.recipe.read_text("utf-8"))
-            data, size = facts["data"], facts["size"]
-            texts = (data["name"], data["sha256"], facts["model"])
-            fits = all(isinstance(text, str) for text in texts)
-            fits &= isinstance(facts["facts"], dict) and isinstance(facts["recipe"], dict)
-            fits &= size is None or [type(side) for side in size] == [int, int]
-        except (ValueError, LookupError, TypeError, RecursionError):
-            fits = False
-        if not fits:
-            raise ValueError(f"{self.recipe} is damaged; start the run again, with another --out")
-        return facts
+            return Request.from_dict(json.loads(self.recipe.read_text("utf-8")))
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = f" ({error})" if isinstance(error, DataError) else ""
+            raise ValueError(f"{self.recipe} is damaged{reason}; start the run again, with another --out") from None
+
+    def check_split(self, dataset: DataSet) -> None:
+        """Raise `ValueError` where a run would go on with another split than it was started with."""
+        difference = split_difference(dataset, self.split)
+        if difference is not None:
+            raise ValueError(f"the run in {self.path} was started with another split: {difference}; start a new one")
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line to the metrics."""

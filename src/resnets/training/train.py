@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from resnets.data.dataset import DataSet
+from resnets.data.gather import gather
 from resnets.data.loader import Loader
-from resnets.data.open import open_data
+from resnets.data.pack import cached
+from resnets.data.reading import Reading
+from resnets.data.workers import Kind
 from resnets.evaluation.evaluate import Report, evaluate_network
 from resnets.net.device import find_device
 from resnets.page.plot import curves
@@ -19,8 +22,9 @@ from resnets.training import checkpoint
 from resnets.training.loop import State, fit
 from resnets.training.optimizer import optimizer
 from resnets.training.precision import lay_out_network
-from resnets.training.prepare import Parts, Say, default_recipe, loader, prepare, resolve_precision
+from resnets.training.prepare import Parts, Say, default_recipe, loader, pictures, prepare, resolve_precision
 from resnets.training.recipe import Recipe, recipe
+from resnets.training.request import Request
 from resnets.training.run import RunFolder
 from resnets.training.watch import Watch
 from resnets.weights.modelfile import Model, save
@@ -38,7 +42,7 @@ class Trained:
 
 
 def train(
-    data: str | Path | DataSet,
+    data: object,
     *,
     model: str = "resnet50",
     recipe_name: str | None = None,
@@ -47,42 +51,75 @@ def train(
     device: str = "auto",
     resume: bool = False,
     facts: dict[str, Any] | None = None,
+    pixels: dict[str, Any] | None = None,
+    reading: Reading | None = None,
+    manifest: str | Path | None = None,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    kind: Kind = "threads",
     say: Say = lambda sentence: None,
     watch: Watch | None = None,
     **numbers: Any,
 ) -> Trained:
     """Train a network on labelled pictures and write `OUT/model.safetensors`, metrics, recipe and curves.
 
-    `model` is a row's name or a model file to start from; `facts` changes facts of the row; `numbers` are the
-    recipe's, such as `epochs=3`. With `resume` the run in `out` goes on from its newest checkpoint, with the
-    recipe it was started with, and ends as if it had never stopped.
+    `data` is what `open_data` takes, or a data set. `model` is a row's name or a model file to start from; `facts`
+    changes facts of the row, `pixels` fields of the preprocess; `numbers` are the recipe's, such as `epochs=3`.
+    `reading` says how data are read; pictures in a `manifest` of the pre-flight are left out; in the folder `cache`
+    they are kept decoded. `workers` of a `kind` decode, and change no result.
+
+    With `resume` the run in `out` goes on from its newest checkpoint, with the recipe it was started with, and ends as
+    if it had never stopped.
 
     Raises `ValueError` for a request whose parts do not fit, before anything is trained or written.
     """
-    dataset = data if isinstance(data, DataSet) else open_data(data)
-    for note in dataset.notes:
-        say(note)
-    folder = RunFolder(Path(out or f"runs/{dataset.name}-{Path(model).stem}"))
-    folder.check(resume=resume)
     if resume:
-        if recipe_name or numbers or facts or size:
-            raise ValueError("a resumed run goes on with its own recipe, size and facts; leave those out")
-        chosen, request = _resumed(folder, dataset)
-        model, size, facts = request["model"], request["size"] and tuple(request["size"]), request["facts"]
+        if recipe_name or numbers or facts or size or pixels or reading or manifest:
+            raise ValueError("a resumed run goes on with its own recipe, size, facts and pictures; leave those out")
+        if out is None:
+            raise ValueError("a resumed run needs its folder; give it as out")
+        folder = RunFolder(Path(out))
+        folder.check(resume=True)
+        asked = folder.read_request()
+        dataset = gather(data, asked.reading, folder.manifest if folder.manifest.exists() else None)
+        asked.check(dataset, cached=cache is not None)
     else:
+        dataset = gather(data, reading, manifest)
+        folder = RunFolder(Path(out or f"runs/{dataset.name}-{Path(model).stem}"))
+        folder.check(resume=False)
         row = recipe_name or default_recipe(dataset)
         if recipe_name is None:
             say(f"recipe {row}: the one that suits {dataset.name}; --recipe chooses another")
-        chosen = recipe(row, **numbers)
+        asked = Request(
+            data_name=dataset.name,
+            data_sha256=dataset.fingerprint,
+            data_split=dataset.split,
+            model=model,
+            recipe=recipe(row, **numbers),
+            size=size,
+            facts=facts or {},
+            pixels=pixels or {},
+            reading=reading or Reading(),
+            cached=cache is not None,
+        )
+    for note in dataset.notes:
+        say(note)
     target = find_device(device)
     with torch.random.fork_rng():  # the caller's random numbers are not ours to use up
-        parts = prepare(dataset, model, chosen, size=size, differences=facts or {}, say=say)
-        _card(parts, chosen, dataset, None).to_json()  # what it refuses is refused now, not after the training
+        parts = prepare(dataset, asked, say=say)
+        if cache is not None:
+            dataset = cached(dataset, cache, parts.preprocess, say)
+            train_on, validate_on, _ = pictures(dataset, asked.recipe)
+            parts = replace(parts, train=train_on, validation=validate_on)
+        _card(parts, asked.recipe, dataset, None).to_json()  # what it refuses is refused now, not after the training
         folder.sweep()
-        if not resume:
-            chosen = resolve_precision(parts, chosen, target, say)
-            folder.write_recipe(_request(dataset, model, size, facts, chosen))
-        batches = loader(parts, chosen)
+        if resume:
+            folder.check_split(dataset)
+        else:
+            asked = replace(asked, recipe=resolve_precision(parts, asked.recipe, target, say))
+            folder.begin(asked, dataset, manifest)
+        chosen = asked.recipe
+        batches = loader(parts, chosen, target, workers=workers, kind=kind)
         state = _run(parts, chosen, batches, target, folder, watch or Watch(), resume=resume)
     return _finish(parts, chosen, dataset, folder, state, tuple(batches.skipped))
 
@@ -153,25 +190,3 @@ def _card(parts: Parts, chosen: Recipe, dataset: DataSet, report: Report | None)
             "metrics": {} if report is None else {"test_top1": report.top1, "test_pictures": report.pictures},
         },
     )
-
-
-def _request(
-    dataset: DataSet, model: str, size: tuple[int, int] | None, facts: dict[str, Any] | None, chosen: Recipe
-) -> dict[str, Any]:
-    return {
-        "data": {"name": dataset.name, "sha256": dataset.fingerprint},
-        "model": model,
-        "facts": facts or {},
-        "size": size,
-        "recipe": chosen.to_dict(),
-    }
-
-
-def _resumed(folder: RunFolder, dataset: DataSet) -> tuple[Recipe, dict[str, Any]]:
-    request = folder.read_recipe()
-    if request["data"]["sha256"] != dataset.fingerprint:
-        raise ValueError(
-            f"{folder.path} was started on other pictures ({request['data']['name']}, "
-            f"sha256 {request['data']['sha256'][:12]}) than these ({dataset.fingerprint[:12]}); give the same data"
-        )
-    return Recipe.from_dict(request["recipe"]), request

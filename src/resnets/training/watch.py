@@ -56,8 +56,10 @@ class Watch:
             "loss": state.loss / state.seen,
             "accuracy": state.right / state.seen,
             "seconds": round(state.seconds, 3),
+            "waiting": round(state.waited / max(state.seconds - state.reported, 1e-9), 4),
         }
         state.loss, state.right, state.seen = 0.0, 0, 0
+        state.waited, state.reported = 0.0, state.seconds
         if self._parts.validation is not None:
             report = evaluate_network(
                 state.network, self._parts.validation, self._parts.preprocess, classes=self._classes
@@ -73,7 +75,7 @@ class Watch:
             held = f"  {line['split']} {line['top1']:.2%}" if "top1" in line else ""
             text = (
                 f"epoch {line['epoch']:<6g} loss {line['loss']:.4f}  accuracy {line['accuracy']:.2%}{held}  "
-                f"{line['seconds']:.0f} s"
+                f"{line['seconds']:.0f} s, {line['waiting']:.0%} of it waiting for pictures"
             )
             self._bar.say(text) if self._bar else print(text)
 
