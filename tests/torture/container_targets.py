@@ -1,17 +1,10 @@
-"""Containers as targets: the readers of safetensors, HDF5, .keras, .npz, Caffe and ONNX, and good examples for them.
-
-`python -m tests.torture.container_targets TARGET SEED SECONDS NOTE` fuzzes one of them as `tests.torture.fuzz` does,
-and with `TARGET FILE` reads the bytes of a case.
-"""
+"""Containers as targets: the readers of safetensors, HDF5, .keras, .npz, Caffe and ONNX, and good examples for them."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import random
-import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -25,7 +18,6 @@ from resnets.files.errors import FileError
 from resnets.weights.containers import caffe, hdf5, keras_zip, npz, onnx_file, safetensors_file
 from resnets.weights.containers.contents import Contents
 from tests import caffe_writer, wire
-from tests.torture import fuzz
 from tests.torture.damage import damaged, damaged_json
 from tests.torture.targets import Make, Read, Target, of_bytes
 
@@ -185,14 +177,3 @@ CONTAINERS = {
 """Every reader of a container but torch's, by its word."""
 
 NEEDS_H5PY = {"hdf5", "keras"}
-
-
-if __name__ == "__main__":
-    fuzz.TARGETS.update(CONTAINERS)
-    if len(sys.argv) == 3:
-        with tempfile.TemporaryDirectory() as place:
-            case = Path(sys.argv[2]).read_bytes()
-            print(fuzz.attempt(CONTAINERS[sys.argv[1]], case, Path(place), False) or "accepted")
-    else:
-        descriptor = os.open(sys.argv[4], os.O_WRONLY | os.O_CREAT)
-        print(json.dumps(fuzz.main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), descriptor)))

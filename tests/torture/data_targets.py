@@ -1,30 +1,35 @@
-"""Data as targets: archives, shards, tables and files of class names, and good examples of them.
-
-`python -m tests.torture.data_targets TARGET SEED SECONDS NOTE` fuzzes one of them as `tests.torture.fuzz` does, and
-with `TARGET FILE` reads the bytes of a case.
-"""
+"""Data as targets: archives, shards, tables and files of class names, and good examples of them."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import random
-import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from resnets.data.dataset import DataSet
+from resnets.data.decoding.picture import pixels
 from resnets.data.errors import BadImage, DataError
+from resnets.data.manifest import LeftOut, Manifest, read_manifest
 from resnets.data.open import open_data
+from resnets.data.pack import pack
+from resnets.data.source import ArraySource
+from resnets.data.sources import packed
+from resnets.data.sources.packed import read_pack
 from resnets.data.sources.shard_labels import class_names
 from resnets.files.errors import FileError
+from resnets.spec.preprocess import FORMATS, Preprocess
+from tests import tiny
 from tests.data.packing import joined, picture
-from tests.torture import fuzz
 from tests.torture.damage import damaged
-from tests.torture.targets import Make, Read, Target, of_bytes, of_json
+from tests.torture.targets import Make, Read, Target, of_bytes, of_json, pictures
 
 REFUSALS = (DataError, FileError)
 MOST_READ = 20
@@ -170,7 +175,75 @@ def _target(examples: list[bytes], read: Read, make: Make = of_bytes) -> Target:
     return Target(lambda: examples, read, REFUSALS, make)
 
 
+def packs() -> list[bytes]:
+    """Two small packs: pictures of several sizes with a class each, and bands with several classes and groups."""
+    made = []
+    with tempfile.TemporaryDirectory() as place:
+        folder = tiny.write_pictures(Path(place, "photos"), each=5, side=9)
+        numbers = np.arange(6 * 4 * 4 * 2, dtype=np.uint8).reshape(6, 4, 4, 2)
+        bands = ArraySource(
+            numbers,
+            np.eye(6, 3) > 0,
+            "a",
+            groups=np.arange(6) // 2,
+        )
+        several = DataSet(name="bands", classes=("a", "b", "c"), train=bands, test=None, fingerprint="0" * 64)
+        policy = Preprocess(size=(4, 4))
+        for name, dataset, preprocess in (
+            ("a", open_data(folder), policy),
+            ("b", several, replace(policy, colour="bands", mean=(0.5, 0.5), std=(1.0,))),
+        ):
+            pack(dataset, Path(place, f"{name}.pack"), preprocess, workers=1)
+            made.append(Path(place, f"{name}.pack").read_bytes())
+    return made
+
+
+def read_packed(data: bytes, folder: Path) -> object:
+    path = folder / "case.pack"
+    path.unlink(missing_ok=True)  # the last case may still be mapped
+    path.write_bytes(data)
+    found = read_pack(path)
+    for source in (found.train, found.test):
+        for index in range(0 if source is None else len(source)):
+            assert source is not None and isinstance(source.name(index), str)
+            assert source.raw(index).shape[2] == source.channels
+    packed._MAPS.clear()
+    return found
+
+
+def manifests() -> list[bytes]:
+    entries = tuple(LeftOut(f"cat/{k}.jpg", "train", "unreadable", "cut short") for k in range(3))
+    made = Manifest(
+        name="photos",
+        fingerprint="0" * 64,
+        counts={"train": 9, "test": 3},
+        settings={"a": [1]},
+        left_out=entries,
+        kept={"small": 2},
+    )
+    return [made.to_bytes()]
+
+
+def read_left_out(data: bytes, folder: Path) -> object:
+    (folder / "manifest.json").write_bytes(data)
+    found = read_manifest(folder / "manifest.json")
+    assert all(isinstance(entry.name, str) and entry.split in ("train", "test") for entry in found.left_out)
+    return found
+
+
+def read_fast(data: bytes, folder: Path) -> object:
+    """Fast decoding gives a picture where exact decoding does, and no other answer than a picture or a refusal."""
+    policy = Preprocess(size=(9, 7), formats=tuple(FORMATS))
+    fast = pixels(data, replace(policy, decoding="fast"))
+    assert fast.shape == (3, 9, 7) and fast.dtype == np.uint8
+    assert pixels(data, policy).shape == fast.shape
+    return fast
+
+
 DATA = {
+    "pack": _target(packs(), read_packed),
+    "manifest": _target(manifests(), read_left_out, of_json),
+    "fast picture": Target(pictures, read_fast, (BadImage,)),
     "zip": _target(zips(), reads("case.zip")),
     "tar": _target(tars(), reads("case.tar"), make_tar),
     "shard": _target(shards(), reads("case.tar"), make_tar),
@@ -178,14 +251,3 @@ DATA = {
     "class names": _target(names_of_classes(), read_names, of_json),
 }
 """Every reader of a data set's files but those of `targets`, by its word."""
-
-
-if __name__ == "__main__":
-    fuzz.TARGETS.update(DATA)
-    if len(sys.argv) == 3:
-        with tempfile.TemporaryDirectory() as place:
-            case = Path(sys.argv[2]).read_bytes()
-            print(fuzz.attempt(DATA[sys.argv[1]], case, Path(place), False) or "accepted")
-    else:
-        descriptor = os.open(sys.argv[4], os.O_WRONLY | os.O_CREAT)
-        print(json.dumps(fuzz.main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), descriptor)))

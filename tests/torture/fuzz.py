@@ -19,7 +19,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tests.torture.targets import TARGETS, Target
+from tests.torture.every_target import EVERY
+from tests.torture.targets import Target
 
 CPU_SECONDS = 20
 """Of a case: of the processor's time, since others may be using it too."""
@@ -34,7 +35,7 @@ def case(name: str, seed: int, number: int, examples: list[bytes]) -> bytes:
     """The bytes of a case: the examples themselves first, and then what chance makes of them."""
     if number < len(examples):
         return examples[number]
-    return TARGETS[name].make(examples, random.Random(f"{seed} {name} {number}"))
+    return EVERY[name].make(examples, random.Random(f"{seed} {name} {number}"))
 
 
 def limit() -> None:
@@ -63,7 +64,7 @@ def attempt(target: Target, data: bytes, folder: Path, is_example: bool) -> str 
 
 def main(name: str, seed: int, seconds: float, note: int) -> dict[str, Any]:
     """Try cases until the time is over or three have failed."""
-    target = TARGETS[name]
+    target = EVERY[name]
     examples = target.examples()
     failures: list[tuple[int, str]] = []
     number = refused = 0
@@ -85,7 +86,7 @@ def main(name: str, seed: int, seconds: float, note: int) -> dict[str, Any]:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         with tempfile.TemporaryDirectory() as place:
-            print(attempt(TARGETS[sys.argv[1]], Path(sys.argv[2]).read_bytes(), Path(place), False) or "accepted")
+            print(attempt(EVERY[sys.argv[1]], Path(sys.argv[2]).read_bytes(), Path(place), False) or "accepted")
     else:
         descriptor = os.open(sys.argv[4], os.O_WRONLY | os.O_CREAT)
         print(json.dumps(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), descriptor)))

@@ -173,7 +173,9 @@ def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
                 raise FileError(f"{path}: {name} lies outside the file; it is damaged or cut short")
         facts["preprocess"] = Preprocess.from_dict(facts["preprocess"])
         _check_facts(facts)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (DataError, FileError):
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is no pack of resnets, or damaged ({error}); make one with resnets pack") from None
     return facts, header, 8 + size
 
