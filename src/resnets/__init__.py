@@ -6,10 +6,15 @@ Importing this package imports no torch, so that `resnets show` and `--help` ans
 from typing import TYPE_CHECKING
 
 __all__ = [
-    "Model", "agreement", "build", "convert", "evaluate", "identify", "load", "predict", "save", "train", "variants",
+    "Columns", "Model", "Reading", "agreement", "build", "check", "convert", "evaluate", "identify",
+    "load", "open_data", "pack", "predict", "save", "train", "variants",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from resnets.data.check.check import check
+    from resnets.data.open import open_data
+    from resnets.data.pack import pack
+    from resnets.data.reading import Columns, Reading
     from resnets.deployment.convert import convert
     from resnets.evaluation.agreement import agreement
     from resnets.evaluation.evaluate import evaluate
@@ -25,13 +30,18 @@ if TYPE_CHECKING:
 
 else:
     _HOMES = {
+        "Columns": "resnets.data.reading",
         "Model": "resnets.weights.modelfile",
+        "Reading": "resnets.data.reading",
         "agreement": "resnets.evaluation.agreement",
         "build": "resnets.net.network",
+        "check": "resnets.data.check.check",
         "convert": "resnets.deployment.convert",
         "evaluate": "resnets.evaluation.evaluate",
         "identify": "resnets.weights.identify",
         "load": "resnets.weights.load",
+        "open_data": "resnets.data.open",
+        "pack": "resnets.data.pack",
         "predict": "resnets.inference.predict",
         "save": "resnets.weights.modelfile",
         "train": "resnets.training.train",

@@ -322,3 +322,18 @@ def test_photographs_of_any_size_become_batches(shared_data: Path) -> None:
     batches = list(Loader(source, Preprocess(size=(32, 32), resize=36), batch_size=4).epoch(0))
     assert [tuple(batch.images.shape) for batch in batches] == [(4, 3, 32, 32)] * 2 + [(5, 3, 32, 32)]
     assert time.perf_counter() - start < 60
+
+
+def test_pictures_of_many_bands_are_batches_of_as_many_channels() -> None:
+    source = array(12, side=11, channels=5)
+    bands = Preprocess(size=(8, 8), colour="bands", mean=(0.5,) * 5, std=(0.25,) * 5)
+    (images, _), (moved, _) = (
+        all_of(Loader(source, preprocess, batch_size=4, augmentation=row), 0)
+        for preprocess, row in ((bands, None), (bands, AUGMENTATIONS["photos"]))
+    )
+    assert images.shape == moved.shape == (12, 5, 8, 8)
+    expected = fit(source.pixels[7], bands)
+    assert torch.equal(images[7], normalise(torch.from_numpy(expected)[None], bands)[0])
+    for preprocess, sentence in ((SMALL, "have 5 channels, and colour='rgb' takes 1 or 3"), (bands, "takes 5")):
+        with pytest.raises(DataError, match=sentence):
+            Loader(source if preprocess is SMALL else array(12, channels=3), preprocess, batch_size=4)

@@ -15,13 +15,18 @@ ROOT = Path(__file__).parents[2]
 
 # A change here is a change of the public interface: it needs a line in CHANGELOG.md.
 PUBLIC = {
+    "Columns": "resnets.data.reading",
     "Model": "resnets.weights.modelfile",
+    "Reading": "resnets.data.reading",
     "agreement": "resnets.evaluation.agreement",
     "build": "resnets.net.network",
+    "check": "resnets.data.check.check",
     "convert": "resnets.deployment.convert",
     "evaluate": "resnets.evaluation.evaluate",
     "identify": "resnets.weights.identify",
     "load": "resnets.weights.load",
+    "open_data": "resnets.data.open",
+    "pack": "resnets.data.pack",
     "predict": "resnets.inference.predict",
     "save": "resnets.weights.modelfile",
     "train": "resnets.training.train",
@@ -72,7 +77,7 @@ def test_dir_lists_the_public_names() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match=r"no attribute 'resnet50'; it has Model, agreement, build, "):
+    with pytest.raises(AttributeError, match=r"no attribute 'resnet50'; it has Columns, Model, Reading, agreement, "):
         resnets.resnet50  # noqa: B018
 
 

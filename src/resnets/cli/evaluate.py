@@ -33,7 +33,7 @@ def command(
         raise ValueError(f"--split {split} is not possible; allowed: test, train")
     set_threads(threads)
     from resnets.data.gather import gather
-    from resnets.evaluation.evaluate import evaluate
+    from resnets.evaluation.evaluate import evaluate, reading_of
     from resnets.weights.load import load
 
     trained = load(model)
@@ -41,7 +41,8 @@ def command(
         card = trained.card
         policy = Preprocess.from_dict({**card.preprocess.to_dict(), "decoding": decoding})
         trained = replace(trained, card=replace(card, preprocess=policy))
-    dataset = gather(data, parse_reading(read, trained.card.preprocess.formats), manifest)
+    reading = parse_reading(read, trained.card.preprocess.formats) if read else reading_of(trained.card)
+    dataset = gather(data, reading, manifest)
     for note in dataset.notes:
         print(note, file=sys.stderr if as_json else sys.stdout)
     report = evaluate(trained, dataset, split=split, batch_size=batch_size, device=device, workers=workers)  # type: ignore[arg-type]

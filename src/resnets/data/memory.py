@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from resnets.data.decoding.colour import to_channels
-from resnets.data.decoding.transform import fit, is_identity
+from resnets.data.decoding.picture import pixels
+from resnets.data.decoding.transform import is_identity
 from resnets.data.source import ArraySource, Source
 from resnets.spec.preprocess import Preprocess
 
@@ -25,15 +26,15 @@ def in_memory(source: Source, preprocess: Preprocess, workers: int) -> torch.Ten
     if not isinstance(source, ArraySource):
         return None
     if is_identity(source.size, preprocess):
-        pixels = torch.from_numpy(np.array(source.pixels.transpose(0, 3, 1, 2), order="C"))
-        return to_channels(pixels, 1) if preprocess.channels == 1 else pixels
+        kept = torch.from_numpy(np.array(source.pixels.transpose(0, 3, 1, 2), order="C"))
+        return to_channels(kept, 1) if preprocess.channels == 1 else kept
     height, width = preprocess.size
     if len(source) * preprocess.channels * height * width > MAX_BYTES:
         return None
     resized = torch.empty((len(source), preprocess.channels, height, width), dtype=torch.uint8)
 
     def resize(index: int) -> None:
-        resized[index] = torch.from_numpy(fit(source.image(index, preprocess), preprocess))
+        resized[index] = torch.from_numpy(pixels(source.raw(index), preprocess))
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for _ in pool.map(resize, range(len(source))):

@@ -102,8 +102,12 @@ def cached(dataset: DataSet, folder: str | Path, preprocess: Preprocess, say: Ca
     cannot be decoded is said aloud and left out.
     """
     decoded = {name: getattr(preprocess, name) for name in (*POLICY, *_LAID)}
-    told = json.dumps([dataset.fingerprint, decoded], sort_keys=True, default=list)
-    path = Path(folder, f"{dataset.name}-{sha256(told.encode()).hexdigest()[:16]}{ENDING}")
+    told = sha256(json.dumps([dataset.fingerprint, decoded], sort_keys=True, default=list).encode())
+    for source in (dataset.train, dataset.test):  # another split, or a manifest, makes another pack
+        for index in range(0 if source is None else len(source)):
+            told.update(f"{source.name(index)}\n".encode("utf-8", "surrogateescape"))  # type: ignore[union-attr]
+        told.update(b"\0")
+    path = Path(folder, f"{dataset.name}-{told.hexdigest()[:16]}{ENDING}")
     if path.exists():
         say(f"decoded pictures are taken from {path}")
     else:

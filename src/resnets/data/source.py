@@ -126,6 +126,16 @@ class ArraySource(Source):
         """Return "train[17]"."""
         return f"{self.part}[{index if self.positions is None else self.positions[index]}]"
 
+    def check(self, preprocess: Preprocess) -> None:
+        """Raise `DataError` where the preprocess wants other channels than can be made of these."""
+        bands = preprocess.colour == "bands"
+        if self.channels != preprocess.channels if bands else self.channels not in (1, 3):
+            raise DataError(
+                f"{self.part}: the pictures have {self.channels} channels, and colour={preprocess.colour!r} takes "
+                f"{preprocess.channels if bands else '1 or 3'}; pictures of {self.channels} bands need colour='bands' "
+                "and as many means"
+            )
+
     def raw(self, index: int) -> npt.NDArray[np.uint8]:
         """Return one picture's (H, W, C) pixels."""
         picture: npt.NDArray[np.uint8] = self.pixels[index]

@@ -17,6 +17,7 @@ from resnets.data.reading import Reading
 from resnets.data.source import Source
 from resnets.net.device import find_device
 from resnets.net.network import ResNet
+from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.modelfile import Model
 
@@ -80,7 +81,7 @@ class Report:
 
 def evaluate(
     model: Model,
-    data: str | Path | DataSet,
+    data: object,
     *,
     split: Split = "test",
     batch_size: int = 256,
@@ -91,12 +92,15 @@ def evaluate(
 ) -> Report:
     """Evaluate a model on one split of a data set, in float32.
 
-    Classes are matched by name: another order is mapped. `reading` says how data are read (default: the formats
-    that the model reads); pictures in a `manifest` of the pre-flight are left out. Raises `ValueError` if the data's
-    classes are not the model's, if there is no such split, or if too many pictures cannot be read.
+    `data` is what `open_data` takes, or a data set. Classes are matched by name: another order is mapped. `reading`
+    says how data are read (default: as for the model's training); pictures in a `manifest` of the pre-flight are left
+    out. Raises `ValueError` if the data's classes are not the model's, if there is no such split, if the model was
+    trained on another split of the very same pictures, or if too many pictures cannot be read.
     """
-    dataset = gather(data, reading or Reading(formats=model.card.preprocess.formats), manifest)
+    dataset = gather(data, reading or reading_of(model.card), manifest)
     require_classes(dataset)
+    if split == "test":
+        check_split(model.card, dataset)
     source = getattr(dataset, split)
     if source is None:
         raise ValueError(
@@ -115,6 +119,26 @@ def evaluate(
         batch_size=batch_size,
         workers=workers,
     )
+
+
+def reading_of(card: Card) -> Reading:
+    """Return how a model's training pictures were read, as its card says; else by the formats that it decodes."""
+    said = card.origin.get("data")
+    if isinstance(said, dict) and isinstance(said.get("reading"), dict):
+        return Reading.from_dict(said["reading"])
+    return Reading(formats=card.preprocess.formats)
+
+
+def check_split(card: Card, dataset: DataSet) -> None:
+    """Raise `ValueError` where these are the pictures a model was trained on, split otherwise than then."""
+    said = card.origin.get("data")
+    if not isinstance(said, dict) or said.get("sha256") != dataset.fingerprint:
+        return
+    if "split" in said and said["split"] != dataset.split:
+        raise ValueError(
+            f"the model was trained on another split of these very pictures (then {said['split']}; now "
+            f"{dataset.split}), so it has seen some of these test pictures; leave out --read, which its card answers"
+        )
 
 
 def match_classes(mine: tuple[str, ...], theirs: tuple[str, ...]) -> np.ndarray[Any, Any]:

@@ -111,7 +111,7 @@ def train(
             dataset = cached(dataset, cache, parts.preprocess, say)
             train_on, validate_on, _ = pictures(dataset, asked.recipe)
             parts = replace(parts, train=train_on, validation=validate_on)
-        _card(parts, asked.recipe, dataset, None).to_json()  # what it refuses is refused now, not after the training
+        _card(parts, asked, dataset, None).to_json()  # what it refuses is refused now, not after the training
         folder.sweep()
         if resume:
             folder.check_split(dataset)
@@ -121,7 +121,7 @@ def train(
         chosen = asked.recipe
         batches = loader(parts, chosen, target, workers=workers, kind=kind)
         state = _run(parts, chosen, batches, target, folder, watch or Watch(), resume=resume)
-    return _finish(parts, chosen, dataset, folder, state, tuple(batches.skipped))
+    return _finish(parts, asked, dataset, folder, state, tuple(batches.skipped))
 
 
 def _run(
@@ -160,7 +160,7 @@ def _run(
 
 def _finish(
     parts: Parts,
-    chosen: Recipe,
+    asked: Request,
     dataset: DataSet,
     folder: RunFolder,
     state: State,
@@ -172,21 +172,27 @@ def _finish(
     if dataset.test is not None:
         report = evaluate_network(network, dataset.test, parts.preprocess, classes=dataset.classes)
         folder.append({"step": state.step, "split": "test", "top1": report.top1, "loss": report.loss})
-    model = Model(network, _card(parts, chosen, dataset, report))
+    model = Model(network, _card(parts, asked, dataset, report))
     save(model, folder.model)
     curves(folder.lines(), folder.curves)
     return Trained(model=model, path=folder.model, report=report, skipped=skipped, seconds=state.seconds)
 
 
-def _card(parts: Parts, chosen: Recipe, dataset: DataSet, report: Report | None) -> Card:
+def _card(parts: Parts, asked: Request, dataset: DataSet, report: Report | None) -> Card:
     return Card(
         architecture=parts.network.architecture,
         classes=dataset.classes,
         preprocess=parts.preprocess,
         origin={
             "started_from": parts.origin,
-            "recipe": chosen.to_dict(),
-            "data": {"name": dataset.name, "sha256": dataset.fingerprint, "pictures": len(parts.train)},
+            "recipe": asked.recipe.to_dict(),
+            "data": {
+                "name": dataset.name,
+                "sha256": dataset.fingerprint,
+                "pictures": len(parts.train),
+                "split": dataset.split,
+                "reading": asked.reading.to_dict(),
+            },
             "metrics": {} if report is None else {"test_top1": report.top1, "test_pictures": report.pictures},
         },
     )
