@@ -13,6 +13,7 @@ import torch
 from resnets.data.dataset import DataSet
 from resnets.data.errors import TooManyBadImages
 from resnets.data.open import open_data
+from resnets.data.reading import Reading
 from resnets.training.loop import Diverged, State
 from resnets.training.run import RunFolder
 from resnets.training.watch import Watch
@@ -65,7 +66,9 @@ def test_the_card_says_where_the_numbers_came_from(tmp_path: Path) -> None:
     card = load(tiny.run(data, tmp_path, **QUICK).path).card
     assert card.classes == ("ant", "bee", "cat")
     assert card.origin["started_from"] == tiny.ROW
-    assert card.origin["data"] == {"name": "noise", "sha256": data.fingerprint, "pictures": 40}
+    said = card.origin["data"]
+    assert (said["name"], said["sha256"], said["pictures"]) == ("noise", data.fingerprint, 40)
+    assert (said["split"], Reading.from_dict(said["reading"])) == ("given", Reading())
     assert card.origin["metrics"]["test_pictures"] == 12
     assert card.preprocess.size == (8, 8)
     assert str(tmp_path) not in card.to_json()
