@@ -42,6 +42,7 @@ class ZipEntry(NamedTuple):
     """A member, as the directory tells of it. A folder's name ends with "/"."""
 
     name: str
+    raw: bytes  # the name, as it stands there
     header: int  # where the member starts, its own header first
     packed: int  # bytes in the archive
     size: int  # bytes once they are unpacked
@@ -49,23 +50,59 @@ class ZipEntry(NamedTuple):
     method: int  # STORED or DEFLATED
 
 
-def entries(file: BinaryIO) -> Iterator[ZipEntry]:
-    """Yield the members of an open zip archive in the order of its directory.
+class Directory(NamedTuple):
+    """The list of an archive's members: where it starts, its bytes, and how many members there are."""
 
-    Raises `FileError` for what is no whole zip archive on one disk, and for a member that is encrypted, packed
-    by another method than deflate, or says what cannot be.
+    start: int
+    data: bytes
+    members: int
+
+
+def directory(file: BinaryIO, most_members: int = MOST_MEMBERS, most_bytes: int = MOST_DIRECTORY_BYTES) -> Directory:
+    """Return the directory of an open zip archive; raise `FileError` for what is no whole archive on one disk."""
+    whole = length(file)
+    tail = read_at(file, max(0, whole - _END.size - 0xFFFF), min(whole, _END.size + 0xFFFF))
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < _END.size:
+        raise FileError("it does not end with a directory; it may be cut short")
+    _, disk, first_disk, here, count, size, start, comment = _END.unpack_from(tail, at)
+    if at + _END.size + comment != len(tail):
+        raise FileError("there are bytes behind its end")
+    end = whole - len(tail) + at
+    if at >= _END64_PLACE.size and tail.startswith(b"PK\6\7", at - _END64_PLACE.size):
+        end = _END64_PLACE.unpack_from(tail, at - _END64_PLACE.size)[2]
+        signature, _, _, _, disk, first_disk, here, count, size, start = _END64.unpack(read_at(file, end, _END64.size))
+        if signature != b"PK\6\6":
+            raise FileError("its zip64 end is not where it says")
+    if disk or first_disk or here != count:
+        raise FileError("it is one of several disks; join them (zip -s 0 IN --out OUT)")
+    if count > most_members or size > most_bytes:
+        raise FileError(
+            f"its directory has {count:,} members in {size:,} bytes; "
+            f"at most {most_members:,} in {most_bytes:,} are read"
+        )
+    if start + size != end:
+        raise FileError("its directory is not where it says; it may be cut short, or stand behind another file")
+    return Directory(start, read_at(file, start, size), count)
+
+
+def entries(listed: Directory) -> Iterator[ZipEntry]:
+    """Yield the members of a zip archive in the order of its directory.
+
+    Raises `FileError` for a directory that is damaged, and for a member that is encrypted, packed by another method
+    than deflate, or says what cannot be.
     """
-    start, directory, count = _directory(file)
+    start, data, count = listed
     at = 0
     for _ in range(count):
-        if len(directory) - at < _ENTRY.size:
+        if len(data) - at < _ENTRY.size:
             raise FileError("its directory is cut short")
         (signature, _, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size, _, _, _,
-         header) = _ENTRY.unpack_from(directory, at)  # fmt: skip
+         header) = _ENTRY.unpack_from(data, at)  # fmt: skip
         at += _ENTRY.size
-        raw, extra = directory[at : at + name_size], directory[at + name_size : at + name_size + extra_size]
+        raw, extra = data[at : at + name_size], data[at + name_size : at + name_size + extra_size]
         at += name_size + extra_size + comment_size
-        if signature != b"PK\1\2" or at > len(directory):
+        if signature != b"PK\1\2" or at > len(data):
             raise FileError("its directory is damaged")
         name = _name(raw, is_utf8=bool(flags & 1 << 11))
         size, packed, header = _wide(extra, [size, packed, header])
@@ -73,7 +110,7 @@ def entries(file: BinaryIO) -> Iterator[ZipEntry]:
             _check(name, flags, method, size, packed)
         if header + _LOCAL.size + name_size + packed > start:
             raise FileError(f"{name[:100]!r} says it has {packed:,} bytes, more than there are")
-        yield ZipEntry(name, header, packed, size, crc, method)
+        yield ZipEntry(name, raw, header, packed, size, crc, method)
 
 
 def content(read: ReadAt, header: int, packed: int, size: int, crc: int, method: int) -> bytes:
@@ -91,35 +128,6 @@ def content(read: ReadAt, header: int, packed: int, size: int, crc: int, method:
     if len(data) != size or zlib.crc32(data) != crc:
         raise FileError("it is damaged (its size or its checksum is wrong); fetch the archive again")
     return data
-
-
-def _directory(file: BinaryIO) -> tuple[int, bytes, int]:
-    """Return where the directory starts, its bytes, and the count of its entries."""
-    whole = length(file)
-    tail = read_at(file, max(0, whole - _END.size - 0xFFFF), min(whole, _END.size + 0xFFFF))
-    at = tail.rfind(b"PK\5\6")
-    if at < 0 or len(tail) - at < _END.size:
-        raise FileError("it does not end with a directory; it may be cut short")
-    _, disk, first_disk, here, count, size, start, comment = _END.unpack_from(tail, at)
-    if at + _END.size + comment != len(tail):
-        raise FileError("there are bytes behind its end")
-    end = whole - len(tail) + at
-    if at >= _END64_PLACE.size and tail.startswith(b"PK\6\7", at - _END64_PLACE.size):
-        end = _END64_PLACE.unpack_from(tail, at - _END64_PLACE.size)[2]
-        signature, _, _, _, disk, first_disk, here, count, size, start = _END64.unpack(read_at(file, end, _END64.size))
-        if signature != b"PK\6\6":
-            raise FileError("its zip64 end is not where it says")
-    if disk or first_disk or here != count:
-        raise FileError("it is one of several disks; join them (zip -s 0 IN --out OUT)")
-    if count > MOST_MEMBERS or size > MOST_DIRECTORY_BYTES:
-        raise FileError(
-            f"its directory has {count:,} members in {size:,} bytes; "
-            f"at most {MOST_MEMBERS:,} in {MOST_DIRECTORY_BYTES:,} are read"
-        )
-    if start + size != end:
-        raise FileError("its directory is not where it says; it may be cut short, or stand behind another file")
-    directory = read_at(file, start, size)
-    return start, directory, count
 
 
 def _name(raw: bytes, *, is_utf8: bool) -> str:

@@ -147,7 +147,7 @@ def is_zip(file: BinaryIO) -> bool:
 
 
 def _zip_rows(file: BinaryIO, rows: array[int]) -> Iterator[str]:
-    for entry in zip_entries.entries(file):
+    for entry in zip_entries.entries(zip_entries.directory(file)):
         rows.extend((entry.header, entry.packed, entry.size, entry.crc, entry.method))
         yield entry.name
 

@@ -1,7 +1,7 @@
 """Zip archives seen safely: a table of members whose bytes are fetched where they lie; nothing is ever extracted.
 
-The layout is PKWARE's APPNOTE 6.3.10. Only what torch, numpy and Keras write is read: members stored or
-deflated, not encrypted, on one disk, each with bytes of its own.
+Only what torch, numpy and Keras write is read: members stored or deflated, not encrypted, on one disk, each with bytes
+of its own. The directory is read by `files.zip_entries`; what a weights file has more to fear is checked here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from typing import BinaryIO
 
 from resnets.files import byte_ranges
 from resnets.files.errors import FileError
+from resnets.files.zip_entries import DEFLATED, ZipEntry, directory, entries
 from resnets.weights.containers.contents import MOST_HEADER_BYTES
 
 MOST_MEMBERS = 20_000
 """In one archive: a member for each tensor, and some beside them."""
-
-DEFLATE_RATIO = 1032
-"""Deflate packs at most 258 bytes into two bits; a member that says it unpacks to more is lying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +64,7 @@ def open_archive(path: Path) -> dict[str, Member]:
     """
     with byte_ranges.opened(path) as file:
         try:
-            start, directory, count = _directory(file)
-            members = _members(path, file, start, directory, count)
+            members = _members(path, file)
         except FileError as error:
             raise FileError(f"{path} is not read as a zip archive: {error}") from None
     found: dict[str, Member] = {}
@@ -78,117 +75,41 @@ def open_archive(path: Path) -> dict[str, Member]:
     return {name: member for name, member in found.items() if not name.endswith("/")}
 
 
-_END = struct.Struct("<4s4H2LH")  # signature, disks, entries here and in all, size and start of the directory, comment
-_END64_PLACE = struct.Struct("<4sLQL")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
-_UNREAD_FLAGS = {0: "is encrypted", 5: "is patched data", 6: "is encrypted", 13: "has a masked header"}
 
 
-def _directory(file: BinaryIO) -> tuple[int, bytes, int]:
-    """Return where the directory starts, its bytes, and the count of its entries."""
-    whole = byte_ranges.length(file)
-    tail = byte_ranges.read_at(file, max(0, whole - _END.size - 0xFFFF), min(whole, _END.size + 0xFFFF))
-    at = tail.rfind(b"PK\5\6")
-    if at < 0 or len(tail) - at < _END.size:
-        raise FileError("it does not end with a directory; it may be cut short")
-    _, disk, first_disk, here, count, size, start, comment = _END.unpack_from(tail, at)
-    if at + _END.size + comment != len(tail):
-        raise FileError("there are bytes behind its end")
-    end = whole - len(tail) + at
-    if at >= _END64_PLACE.size and tail.startswith(b"PK\6\7", at - _END64_PLACE.size):
-        end = _END64_PLACE.unpack_from(tail, at - _END64_PLACE.size)[2]
-        signature, _, _, _, disk, first_disk, here, count, size, start = _END64.unpack(
-            byte_ranges.read_at(file, end, _END64.size)
-        )
-        if signature != b"PK\6\6":
-            raise FileError("its zip64 end is not where it says")
-    if disk or first_disk or here != count:
-        raise FileError("it is one of several disks")
-    if count > MOST_MEMBERS or size > MOST_HEADER_BYTES:
-        raise FileError(
-            f"its directory has {count:,} members in {size:,} bytes; "
-            f"at most {MOST_MEMBERS:,} in {MOST_HEADER_BYTES:,} are read"
-        )
-    if start + size != end:
-        raise FileError("its directory is not where it says; it may be cut short, or stand behind another file")
-    return start, byte_ranges.read_at(file, start, size), count
-
-
-def _members(path: Path, file: BinaryIO, start: int, directory: bytes, count: int) -> list[Member]:
+def _members(path: Path, file: BinaryIO) -> list[Member]:
     """Return every entry of the directory, checked against the member's own header."""
-    at = 0
+    listed = directory(file, MOST_MEMBERS, MOST_HEADER_BYTES)
     spans: list[tuple[int, int]] = []
     members = []
-    for _ in range(count):
-        if len(directory) - at < _ENTRY.size:
-            raise FileError("its directory is cut short")
-        (signature, _, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size, _, _, _,
-         header) = _ENTRY.unpack_from(directory, at)  # fmt: skip
-        at += _ENTRY.size
-        raw, extra = directory[at : at + name_size], directory[at + name_size : at + name_size + extra_size]
-        at += name_size + extra_size + comment_size
-        if signature != b"PK\1\2" or at > len(directory):
-            raise FileError("its directory is damaged")
-        name = _name(raw, is_utf8=bool(flags & 1 << 11))
-        size, packed, header = _wide(extra, [size, packed, header])
-        _check_entry(name, flags, method, size, packed)
-        offset = _offset(file, name, raw, header)
-        if offset + packed > start:
-            raise FileError(f"{name!r} says it has {packed:,} bytes, more than there are")
-        spans.append((header, offset + packed))
-        members.append(Member(path, name, size, offset, packed, method == 8, crc))
+    for entry in entries(listed):
+        _check_name(entry.name)
+        offset = _offset(file, entry)
+        if offset + entry.packed > listed.start:
+            raise FileError(f"{entry.name!r} says it has {entry.packed:,} bytes, more than there are")
+        spans.append((entry.header, offset + entry.packed))
+        is_deflated = entry.method == DEFLATED
+        members.append(Member(path, entry.name, entry.size, offset, entry.packed, is_deflated, entry.crc))
     spans.sort()
     if any(end > following for (_, end), (following, _) in itertools.pairwise(spans)):
         raise FileError("two of its members share bytes")
     return members
 
 
-def _name(raw: bytes, *, is_utf8: bool) -> str:
-    try:
-        name = raw.decode("utf-8" if is_utf8 else "cp437")
-    except UnicodeDecodeError:
-        raise FileError("the name of a member is not UTF-8") from None
+def _check_name(name: str) -> None:
     parts = name.removesuffix("/").split("/")
     is_outside = "\\" in name or ":" in parts[0] or any(part in ("", ".", "..") for part in parts)
     if is_outside or not name.isprintable() or len(name) > 1024:
         raise FileError(f"a member is named {name[:100]!r}, which is no path inside an archive")
-    return name
 
 
-def _wide(extra: bytes, values: list[int]) -> list[int]:
-    """Replace each of the 32-bit values that is full by the next 64-bit one of the zip64 extra field."""
-    at, wide = 0, b""
-    while at + 4 <= len(extra):
-        kind, size = struct.unpack_from("<2H", extra, at)
-        if kind == 1:
-            wide = extra[at + 4 : at + 4 + size]
-        at += 4 + size
-    for place, value in enumerate(values):
-        if value == 0xFFFFFFFF:
-            if len(wide) < 8:
-                raise FileError("a member has no zip64 size where it needs one")
-            values[place], wide = int.from_bytes(wide[:8], "little"), wide[8:]
-    return values
-
-
-def _check_entry(name: str, flags: int, method: int, size: int, packed: int) -> None:
-    for bit, what in _UNREAD_FLAGS.items():
-        if flags & 1 << bit:
-            raise FileError(f"{name!r} {what}")
-    if method not in (0, 8):
-        raise FileError(f"{name!r} is packed by method {method}; stored and deflated members are read")
-    if (method == 0 and size != packed) or size > packed * DEFLATE_RATIO:
-        raise FileError(f"{name!r} says it unpacks from {packed:,} bytes to {size:,}, which is impossible")
-
-
-def _offset(file: BinaryIO, name: str, raw: bytes, header: int) -> int:
+def _offset(file: BinaryIO, entry: ZipEntry) -> int:
     """Return where a member's bytes start, behind its own header, which must name the same member."""
-    local = _LOCAL.unpack(byte_ranges.read_at(file, header, _LOCAL.size))
-    if local[0] != b"PK\3\4" or local[-2] != len(raw) or file.read(len(raw)) != raw:
-        raise FileError(f"{name!r} is not where the directory says")
-    return header + _LOCAL.size + int(local[-2]) + int(local[-1])
+    local = _LOCAL.unpack(byte_ranges.read_at(file, entry.header, _LOCAL.size))
+    if local[0] != b"PK\3\4" or local[-2] != len(entry.raw) or file.read(len(entry.raw)) != entry.raw:
+        raise FileError(f"{entry.name!r} is not where the directory says")
+    return entry.header + _LOCAL.size + int(local[-2]) + int(local[-1])
 
 
 _PIECE = 1 << 16
