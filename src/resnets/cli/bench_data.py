@@ -8,7 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from resnets.cli.options import Device, Json, Manifest, Read, Size, Workers, parse_reading, parse_size
+from resnets.cli.options import (
+    Device,
+    Json,
+    Manifest,
+    Pixels,
+    Read,
+    Size,
+    Workers,
+    parse_pixels,
+    parse_reading,
+    parse_size,
+)
 
 
 def command(
@@ -20,6 +31,7 @@ def command(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 64,
     augmentation: Annotated[str, typer.Option("--augmentation", help="A row of the augmentations.")] = "photos",
     pictures: Annotated[int, typer.Option("--pictures", min=8, help="Pictures that are tried, at most.")] = 256,
+    set_: Pixels = None,
     read: Read = None,
     manifest: Manifest = None,
     workers: Workers = None,
@@ -30,22 +42,24 @@ def command(
     from resnets.data.augmentation.rows import AUGMENTATIONS
     from resnets.data.bench import bench
     from resnets.data.gather import gather
-    from resnets.data.measure import default_preprocess
+    from resnets.data.measure import suited_preprocess
     from resnets.evaluation.drift import drift
     from resnets.net.device import find_device
     from resnets.weights.load import load
 
     if augmentation not in AUGMENTATIONS:
         raise ValueError(f"--augmentation {augmentation} is not possible; allowed: {', '.join(AUGMENTATIONS)}")
+    channels, pixels = parse_pixels(set_)
     trained = load(model) if model else None
     reading = parse_reading(read, trained.card.preprocess.formats if trained else None)
     dataset = gather(data, reading, manifest)
     source = dataset.train if dataset.train is not None else dataset.test
     if source is None:
         raise ValueError(f"{dataset.name} holds no pictures")
-    policy = trained.card.preprocess if trained else replace(default_preprocess(dataset), formats=reading.formats)
+    policy = trained.card.preprocess if trained else suited_preprocess(dataset, reading, channels)
     if (sides := parse_size(size)) is not None:
         policy = policy.at_size(sides)
+    policy = replace(policy, **pixels)
     rates = []
     measured = bench(
         source,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnets.cli.options import Json, Read, Size, Workers, parse_reading, parse_size
+from resnets.cli.options import Json, Pixels, Read, Size, Workers, parse_pixels, parse_reading, parse_size
 from resnets.cli.progress import Progress
+from resnets.spec.preprocess import IMAGENET, Colour, Preprocess
 
 if TYPE_CHECKING:
     from resnets.data.check.check import Checked
     from resnets.data.check.findings import Finding
-    from resnets.spec.preprocess import Preprocess
 
 _EXAMPLES = 2
 _LONGEST = 100
@@ -28,6 +28,7 @@ def command(
         str | None, typer.Option("--model", help="A network's name or a model file; its size and stride are used.")
     ] = None,
     size: Size = None,
+    set_: Pixels = None,
     read: Read = None,
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="Where to write which pictures are left out.")
@@ -48,10 +49,15 @@ def command(
     """Check a data set before it costs anything; exits with 0 if nothing is found and 3 if something is."""
     from resnets.data.check.check import check
 
+    if manifest is not None and report is not None and manifest.resolve() == report.resolve():
+        raise ValueError(f"--manifest and --report are both {manifest}; give each a file of its own")
+    channels, pixels = parse_pixels(set_)
     preprocess, stride = _network(model, size)
     reading = parse_reading(read, preprocess.formats if preprocess is not None else None)
+    if preprocess is None and (channels or pixels):
+        preprocess = replace(IMAGENET, profile="srgb")
     if preprocess is not None:
-        preprocess = replace(preprocess, formats=reading.formats)
+        preprocess = _of_channels(replace(preprocess, formats=reading.formats, **pixels), channels)
     with Progress("checking") as progress:
         checked = check(
             data,
@@ -73,11 +79,18 @@ def command(
         raise typer.Exit(3)
 
 
+def _of_channels(preprocess: Preprocess, channels: int | None) -> Preprocess:
+    """The preprocess in so many channels; what their mean is does not matter to a check."""
+    if channels in (None, preprocess.channels):
+        return preprocess
+    colour: Colour = "grey" if channels == 1 else "rgb" if channels == 3 else "bands"
+    return replace(preprocess, colour=colour, mean=(0.5,) * channels, std=(0.25,) * channels)
+
+
 def _network(model: str | None, size: str | None) -> tuple[Preprocess | None, int | None]:
     """Return the preprocess and the stride of the network that the data are for; None for what nobody has said."""
     from resnets.data.check.check import STRIDE
     from resnets.spec.levels import levels
-    from resnets.spec.preprocess import IMAGENET
     from resnets.spec.resolve import plan
     from resnets.spec.variants import architecture
     from resnets.weights.identify import card_of

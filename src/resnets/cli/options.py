@@ -22,6 +22,10 @@ Facts = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FACT=VALUE", help="Change a fact of the network: stem=cifar, blocks=2,2,2,2."),
 ]
+Pixels = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="How pictures are decoded: in_channels=4, alpha=0,0,0, exif=no."),
+]
 Read = Annotated[
     list[str] | None,
     typer.Option(
@@ -83,6 +87,20 @@ def parse_settings(texts: list[str] | None) -> tuple[dict[str, Any], dict[str, A
     return parse_facts(others), numbers, pixels
 
 
+def parse_pixels(texts: list[str] | None) -> tuple[int | None, dict[str, Any]]:
+    """Return (in_channels, fields of the preprocess) from "in_channels=4" and "alpha=0,0,0".
+
+    Raises `ValueError` for any other setting: there is no network here whose facts could change.
+    """
+    facts, numbers, pixels = parse_settings(texts)
+    channels = facts.pop("in_channels", None)
+    if "decoding" in numbers:  # there is no recipe here that it could be meant for
+        pixels["decoding"] = numbers.pop("decoding")
+    if others := [*facts, *numbers]:
+        raise ValueError(f"--set {others[0]} is not possible here; allowed: in_channels, and fields of the preprocess")
+    return channels, pixels
+
+
 def parse_reading(texts: list[str] | None, formats: tuple[str, ...] | None = None) -> Reading:
     """Return how data are read, from "formats=JPEG,TIFF" and "group=patient"; `formats` are meant if none are given.
 
@@ -101,6 +119,12 @@ def parse_reading(texts: list[str] | None, formats: tuple[str, ...] | None = Non
     elif formats is not None:
         given["formats"] = formats
     return Reading(columns=Columns(**columns), **given)
+
+
+def check_worker_kind(kind: str) -> None:
+    """Raise `ValueError` for what is no kind of worker."""
+    if kind not in ("threads", "processes"):
+        raise ValueError(f"--worker-kind {kind} is not possible; allowed: threads, processes")
 
 
 def set_threads(threads: int | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from resnets.cli.options import Manifest, Read, Size, Workers, parse_reading, parse_size
+from resnets.cli.options import Manifest, Pixels, Read, Size, Workers, parse_pixels, parse_reading, parse_size
 
 
 def command(
@@ -21,6 +21,7 @@ def command(
     side: Annotated[
         int | None, typer.Option("--side", min=1, help="Shorter side kept; default: what the model resizes to.")
     ] = None,
+    set_: Pixels = None,
     read: Read = None,
     manifest: Manifest = None,
     workers: Workers = None,
@@ -28,19 +29,21 @@ def command(
     """Decode pictures once and keep them in one file; give that to train and evaluate in place of DATA."""
     from resnets.cli.progress import Progress
     from resnets.data.gather import gather
-    from resnets.data.measure import default_preprocess
+    from resnets.data.measure import suited_preprocess
     from resnets.data.pack import check_place, pack
     from resnets.weights.load import load
 
     check_place(out)
+    channels, pixels = parse_pixels(set_)
     policy = load(model).card.preprocess if model else None
     reading = parse_reading(read, policy.formats if policy else None)
     dataset = gather(data, reading, manifest)
     for note in dataset.notes:
         print(note)
-    policy = policy or replace(default_preprocess(dataset), formats=reading.formats)
+    policy = policy or suited_preprocess(dataset, reading, channels)
     if (sides := parse_size(size)) is not None:
         policy = policy.at_size(sides)
+    policy = replace(policy, **pixels)
     with Progress("packing") as progress:
         bad = pack(dataset, out, policy, side=side, workers=workers, seen=progress.seen)
     total = sum(len(source) for source in (dataset.train, dataset.test) if source is not None)

@@ -17,6 +17,7 @@ from resnets.cli.options import (
     Threads,
     WorkerKind,
     Workers,
+    check_worker_kind,
     parse_reading,
     parse_settings,
     parse_size,
@@ -87,11 +88,17 @@ def command(
         pixels["fit"] = fit
     if resume and (given or facts or pixels or size or recipe or model or read or manifest or out is None):
         asked = {"--size": size, "--recipe": recipe, "--model": model, "--read": read, "--manifest": manifest}
-        also = [*given, *facts, *pixels, *(name for name, value in asked.items() if value)]
+        words = {**numbers, "fit": fit}  # those that have an option of their own
+        ours = [
+            f"--{key.replace('_', '-')}" if words.get(key) is not None else f"--set {key}"
+            for key in (*given, *facts, *pixels)
+        ]
+        also = [*ours, *(name for name, value in asked.items() if value)]
         raise ValueError(
             "--resume goes on with the run in --out as it was started: give --out"
             + (f", and leave out {', '.join(also)}" if also else " DIR")
         )
+    check_worker_kind(worker_kind)
     from resnets.training.train import train
     from resnets.training.watch import Watch
 
@@ -122,5 +129,7 @@ def command(
             f"on {trained.report.pictures:,} pictures, after {trained.seconds:.0f} s of training"
         )
     print(trained.path)
+    for path, reason in trained.skipped:
+        print(f"skipped {path}: {reason}")
     if trained.skipped:
         raise typer.Exit(3)

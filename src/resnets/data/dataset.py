@@ -48,7 +48,7 @@ def require_classes(dataset: DataSet) -> None:
     if dataset.task != "class":
         raise DataError(
             f"a picture of {dataset.name} {kinds[dataset.task]}; this works with one class for each picture: "
-            "give a table with a column of one class (columns.label names it)"
+            "give a table with a column of one class (--read label=NAME)"
         )
 
 

@@ -27,5 +27,6 @@ class TooManyBadImages(DataError):
         more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
         super().__init__(
             f"{len(bad)} of {total:,} images are bad and {tolerated} may be; "
-            f"mend or remove them, or raise bad_limit:\n{shown}{more}"
+            "mend or remove them, or leave them out: resnets check DATA --manifest FILE, and then the same with "
+            f"--manifest FILE (in Python bad_limit allows more):\n{shown}{more}"
         )

@@ -159,14 +159,14 @@ def _without(dataset: DataSet, source: Source | None, split: str, wanted: dict[s
 
 def _check_classes(dataset: DataSet, source: Source, rest: Source, split: str) -> None:
     if not len(rest):
-        raise DataError(f"the manifest leaves out every picture of {split}; keep some rules: --keep RULE")
+        raise DataError(f"the manifest leaves out every picture of {split}; check again with --keep RULE")
     if source.labels.dtype.kind != "i":
         return
     emptied = np.setdiff1d(source.labels, rest.labels)
     if len(emptied):
         names = ", ".join(dataset.classes[place] for place in emptied[:_SHOWN])
         raise DataError(
-            f"the manifest leaves no picture of {names} in {split}; add pictures, or keep some rules: --keep RULE"
+            f"the manifest leaves no picture of {names} in {split}; add pictures, or check again with --keep RULE"
         )
 
 

@@ -12,11 +12,15 @@ import numpy.typing as npt
 from resnets.data.dataset import DataSet
 from resnets.data.decoding.decode import decode_bands
 from resnets.data.errors import BadImage, DataError
+from resnets.data.reading import Reading
 from resnets.data.source import ArraySource, Source
 from resnets.spec.preprocess import IMAGENET, Colour, Preprocess
 
 SMALLEST_STD = 0.01
 """A channel that hardly varies (blank pictures) is not blown up by more than 100."""
+
+MEASURED = 256
+"""Pictures that tell the mean and deviation of channels that no published numbers are for."""
 
 _TOGETHER = 512  # pictures of an array counted at once
 
@@ -73,6 +77,24 @@ def default_preprocess(dataset: DataSet) -> Preprocess:
     # Cutting the centre out of a square keeps it whole; another shape is only kept whole by squashing.
     fit: Preprocess = Preprocess(size=source.size, colour=colour, mean=mean, std=std)
     return fit if height == width else replace(fit, fit="squash")
+
+
+def suited_preprocess(dataset: DataSet, reading: Reading, channels: int | None = None) -> Preprocess:
+    """Return the preprocess for a network of so many channels; None: of as many as the pictures suggest.
+
+    It is `default_preprocess`'s, of the reading's formats; for files in another number of channels than 3, mean and
+    deviation are those of `MEASURED` pictures. Raises `DataError` and `BadImage` as `measure` does.
+    """
+    suited = replace(default_preprocess(dataset), formats=reading.formats)
+    source = dataset.train if dataset.train is not None else dataset.test
+    if source is None or source.size is not None or channels is None or channels == 3:
+        return suited
+    if channels < 1:
+        raise DataError(f"in_channels={channels!r} is not possible; allowed: whole numbers from 1 on")
+    colour: Colour = "grey" if channels == 1 else "bands"
+    files = replace(suited, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels)
+    mean, std = measure(source, colour=colour, bands=channels, base=files, sample=MEASURED)
+    return replace(files, mean=mean, std=std)
 
 
 def _pixels(source: Source, chosen: Indices, preprocess: Preprocess) -> Iterator[npt.NDArray[np.uint8]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 
 from resnets.data.dataset import DataSet
 from resnets.data.errors import DataError
-from resnets.data.reading import Reading
+from resnets.data.reading import Columns, Reading
 
 KINDS = """\
   digits                  the handwritten digits of scikit-learn          resnets train digits
@@ -35,6 +36,26 @@ def open_data(data: str | Path | object, reading: Reading = AS_USUAL) -> DataSet
     `DataError` for anything else, listing what may be given, and `DataError` or `FileError` for data that are
     damaged.
     """
+    found = _open(data, reading)
+    return replace(found, notes=(*found.notes, *_unused(data, found, reading)))
+
+
+def _unused(data: object, found: DataSet, reading: Reading) -> list[str]:
+    """What was said of how to read, and has no meaning for these data."""
+    from resnets.data.sources.table import find_table
+
+    usual, notes = Reading(), []
+    has_columns = not isinstance(data, str | os.PathLike) or find_table(Path(data))
+    columns = [field.name for field in fields(Columns) if getattr(reading.columns, field.name)]
+    if columns and not has_columns:
+        notes.append(f"Not used: {', '.join(f'{name}=' for name in columns)}, since there is no table here.")
+    if found.split == "given":
+        made = [name for name in ("test_share", "split_seed") if getattr(reading, name) != getattr(usual, name)]
+        notes += [f"Not used: {name}=, since the split is given." for name in made]
+    return notes
+
+
+def _open(data: object, reading: Reading) -> DataSet:
     if not isinstance(data, str | os.PathLike):
         return _open_object(data, reading)
     text = os.fspath(data)

@@ -24,7 +24,7 @@ from resnets.data.decoding.transform import fit
 from resnets.data.errors import BadImage, DataError, TooManyBadImages
 from resnets.data.names import Names
 from resnets.data.source import Source
-from resnets.data.sources.packed import ENDING, KEY, PARTS, POLICY, SCHEMA, read_pack
+from resnets.data.sources.packed import ENDING, KEY, PARTS, POLICY, SCHEMA, left_out, read_pack
 from resnets.files import atomic
 from resnets.files.machine import processors
 from resnets.spec.preprocess import Preprocess
@@ -95,11 +95,13 @@ def check_place(path: Path) -> None:
         raise DataError(f"{path} is there already; remove it, or give another name")
 
 
-def cached(dataset: DataSet, folder: str | Path, preprocess: Preprocess, say: Callable[[str], None]) -> DataSet:
-    """Return a data set as a pack in a folder, which is made there if it is not there yet.
+def cached(
+    dataset: DataSet, folder: str | Path, preprocess: Preprocess, say: Callable[[str], None]
+) -> tuple[DataSet, Bad]:
+    """Return a data set as a pack in a folder, which is made there if it is not there yet, and what it leaves out.
 
     The pack's name tells what is in it: other pictures, or the same decoded otherwise, make another pack. What
-    cannot be decoded is said aloud and left out.
+    could not be decoded is said aloud each time.
     """
     decoded = {name: getattr(preprocess, name) for name in (*POLICY, *_LAID)}
     told = sha256(json.dumps([dataset.fingerprint, decoded], sort_keys=True, default=list).encode())
@@ -113,11 +115,12 @@ def cached(dataset: DataSet, folder: str | Path, preprocess: Preprocess, say: Ca
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.sweep(path.parent)
-        for name, reason in pack(dataset, path, preprocess):
-            say(f"left out {name}: {reason}")
+        pack(dataset, path, preprocess)
         say(f"decoded pictures were written to {path} ({path.stat().st_size / 2**20:,.1f} MiB)")
-    packed = read_pack(path)
-    return replace(dataset, train=packed.train, test=packed.test)
+    packed, bad = read_pack(path), left_out(path)
+    for name, reason in bad:
+        say(f"left out {name}: {reason}")
+    return replace(dataset, train=packed.train, test=packed.test), bad
 
 
 _LAID = ("fit", "size", "resize", "interpolation", "antialias", "formats")

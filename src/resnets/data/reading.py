@@ -31,7 +31,7 @@ class Reading:
     formats: tuple[str, ...] = Preprocess().formats  # which files are pictures
     class_order: ClassOrder = "natural"  # 1, 2, 10, or as strings: 1, 10, 2
     empty_classes: tuple[str, ...] = ()  # classes that may have no pictures
-    test_share: float = 0.2  # held back for testing where no split is given
+    test_share: float | None = 0.2  # held back for testing where no split is given; None: nothing
     split_seed: int = 0
     columns: Columns = field(default_factory=Columns)
 
@@ -42,8 +42,8 @@ class Reading:
             raise DataError(f"formats={given} is not possible; allowed: one or more of {', '.join(FORMATS)}")
         if self.class_order not in get_args(ClassOrder):
             raise DataError(f"class_order={self.class_order!r} is not possible; allowed: natural, string")
-        if not 0 < self.test_share < 1:
-            raise DataError(f"test_share={self.test_share} is not possible; allowed: a share between 0 and 1")
+        if self.test_share is not None and not 0 < self.test_share < 1:
+            raise DataError(f"test_share={self.test_share} is not possible; allowed: None, or a share between 0 and 1")
         if self.split_seed < 0:
             raise DataError(f"split_seed={self.split_seed} is not possible; allowed: 0 or more")
 

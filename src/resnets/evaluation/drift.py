@@ -20,8 +20,11 @@ from resnets.weights.modelfile import Model
 TOLERANCE = 0.002
 """Share of pictures by which top-1 may fall before fast decoding falls short: 0.2 points."""
 
+BOUND = 0.01
+"""Share of pictures by which top-1 may fall at most, as far as so many pictures can tell: 1 point."""
+
 CERTAIN = 0.05
-"""Chance, at most, of as many losses among the changed answers if gains and losses were equally likely."""
+"""Chance of being wrong that each verdict may have."""
 
 Verdict = Literal["within", "beyond", "undecided"]
 
@@ -39,13 +42,20 @@ class Drift:
 
     @property
     def verdict(self) -> Verdict:
-        """Return whether top-1 falls by no more than `TOLERANCE`; undecided where chance alone may be the reason."""
+        """Return whether top-1 falls by no more than `TOLERANCE`, and for sure by no more than `BOUND`.
+
+        Beyond: it falls by more, and a sign test on the answers lost and won agrees. Else the pictures are too few.
+        """
         from scipy.stats import binomtest
 
-        if (self.exact_right - self.fast_right) / self.pictures <= TOLERANCE:
+        falls = (self.exact_right - self.fast_right) / self.pictures
+        # At most so many are lost (Clopper and Pearson, one-sided); what was won is not counted on to be won again.
+        most = binomtest(self.lost, self.pictures).proportion_ci(1 - 2 * CERTAIN, method="exact").high
+        if falls <= TOLERANCE and most <= BOUND:
             return "within"
-        chance = binomtest(self.lost, self.lost + self.won, alternative="greater").pvalue
-        return "beyond" if chance < CERTAIN else "undecided"
+        if falls > TOLERANCE and binomtest(self.lost, self.lost + self.won, alternative="greater").pvalue < CERTAIN:
+            return "beyond"
+        return "undecided"
 
     def sentence(self) -> str:
         """Return what was found, in one line."""
@@ -54,7 +64,7 @@ class Drift:
         told = {
             "within": f"within {points}",
             "beyond": f"beyond {points}: decode exactly",
-            "undecided": f"more than {points}, but of so few pictures that chance may be the reason; give more",
+            "undecided": f"so few pictures cannot tell {points}; give more",
         }
         return (
             f"top-1 {exact:.2%} on exact and {fast:.2%} on fast decoding; {self.changed:,} of {self.pictures:,} "
@@ -71,6 +81,7 @@ class Drift:
             "won": self.won,
             "changed": self.changed,
             "tolerance": TOLERANCE,
+            "bound": BOUND,
             "verdict": self.verdict,
         }
 

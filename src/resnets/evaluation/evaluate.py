@@ -19,6 +19,7 @@ from resnets.net.device import find_device
 from resnets.net.network import ResNet
 from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
+from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 
 Split = Literal["test", "train"]
@@ -80,7 +81,7 @@ class Report:
 
 
 def evaluate(
-    model: Model,
+    model: Model | str | Path,
     data: object,
     *,
     split: Split = "test",
@@ -92,11 +93,14 @@ def evaluate(
 ) -> Report:
     """Evaluate a model on one split of a data set, in float32.
 
-    `data` is what `open_data` takes, or a data set. Classes are matched by name: another order is mapped. `reading`
-    says how data are read (default: as for the model's training); pictures in a `manifest` of the pre-flight are left
-    out. Raises `ValueError` if the data's classes are not the model's, if there is no such split, if the model was
-    trained on another split of the very same pictures, or if too many pictures cannot be read.
+    `model` is a model, or what `load` takes; `data` is what `open_data` takes, or a data set. Classes are matched by
+    name: another order is mapped. `reading` says how data are read (default: as for the model's training); pictures
+    in a `manifest` of the pre-flight are left out. Raises `ValueError` if the data's classes are not the model's, if
+    there is no such split, if the model was trained on another split of the very same pictures, or if too many
+    pictures cannot be read.
     """
+    if not isinstance(model, Model):
+        model = load(model)
     dataset = gather(data, reading or reading_of(model.card), manifest)
     require_classes(dataset)
     if split == "test":

@@ -13,7 +13,7 @@ import torch
 from resnets.data.augmentation.rows import AUGMENTATIONS, check_row
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.loader import Loader
-from resnets.data.measure import default_preprocess, measure
+from resnets.data.measure import suited_preprocess
 from resnets.data.reading import Reading
 from resnets.data.source import ArraySource, Source
 from resnets.data.splits.split import split
@@ -22,7 +22,7 @@ from resnets.net.adapt import same_names, with_classes
 from resnets.net.freeze import freeze
 from resnets.net.network import ResNet, build
 from resnets.spec.levels import check_input
-from resnets.spec.preprocess import Colour, Preprocess
+from resnets.spec.preprocess import Preprocess
 from resnets.spec.variants import VARIANTS
 from resnets.training.precision import fastest
 from resnets.training.recipe import RECIPES, Recipe
@@ -31,9 +31,6 @@ from resnets.weights.load import load
 
 Say = Callable[[str], None]
 """Takes one sentence for the person who is watching."""
-
-MEASURED = 256
-"""Pictures that tell the mean and deviation of channels that no published numbers are for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +72,7 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
         with open(start, "rb") as file:
             origin = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     else:
-        preprocess = _suited(dataset, differences.get("in_channels"), asked.reading)
+        preprocess = suited_preprocess(dataset, asked.reading, differences.get("in_channels"))
         if "in_channels" not in differences:
             differences = {**differences, "in_channels": preprocess.channels}
         facts = {"num_classes": len(dataset.classes)} | differences
@@ -145,17 +142,6 @@ def loader(
         kind=kind,
         device=device,
     )
-
-
-def _suited(dataset: DataSet, channels: int | None, reading: Reading) -> Preprocess:
-    """The preprocess that suits the pictures; files in another number of channels than 3 are measured in those."""
-    suited = default_preprocess(dataset)
-    if dataset.train is None or isinstance(dataset.train, ArraySource) or channels in (None, 3):
-        return suited
-    colour: Colour = "grey" if channels == 1 else "bands"
-    files = replace(suited, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels, formats=reading.formats)
-    mean, std = measure(dataset.train, colour=colour, bands=channels, base=files, sample=MEASURED)
-    return replace(files, mean=mean, std=std)
 
 
 def _from_file(

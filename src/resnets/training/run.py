@@ -11,6 +11,7 @@ from resnets.data.dataset import DataSet
 from resnets.data.errors import DataError
 from resnets.data.splits.split_file import split_difference, write_split
 from resnets.files import atomic
+from resnets.training.checkpoint import checkpoints
 from resnets.training.request import Request
 
 
@@ -55,11 +56,18 @@ class RunFolder:
         """Folder of the checkpoints."""
         return self.path / "state"
 
+    def is_below(self, other: Path) -> bool:
+        """Say whether the run lies in another folder, or is that folder."""
+        return self.path.resolve().is_relative_to(other.resolve())
+
     def check(self, *, resume: bool) -> None:
         """Raise `ValueError` if a run is there that would be lost, or none that could go on."""
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} is a file; give --out a folder that is new, or empty")
         if resume and not self.recipe.exists():
             raise ValueError(f"{self.path} holds no run to resume (no recipe.json); leave out --resume to start one")
-        if not resume and self.recipe.exists():
+        # A run that was refused on its way, or stopped before its first checkpoint, leaves nothing that could be lost.
+        if not resume and self.recipe.exists() and (self.model.exists() or checkpoints(self.state)):
             raise ValueError(f"{self.path} already holds a run; give another --out, or --resume to go on with that one")
 
     def sweep(self) -> None:
@@ -70,6 +78,8 @@ class RunFolder:
     def begin(self, request: Request, dataset: DataSet, manifest: str | Path | None) -> None:
         """Make the folder, and write what was asked for into it: request, split, and the manifest that is obeyed."""
         self.path.mkdir(parents=True, exist_ok=True)
+        for left in (self.metrics, self.manifest):  # by a run that came to nothing
+            left.unlink(missing_ok=True)
         write_split(dataset, self.split)
         if manifest is not None:
             atomic.write(self.manifest, Path(manifest).read_bytes())

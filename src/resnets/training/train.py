@@ -37,7 +37,7 @@ class Trained:
     model: Model
     path: Path
     report: Report | None  # None without test pictures
-    skipped: tuple[tuple[str, str], ...]  # (training picture that could not be read, reason)
+    skipped: tuple[tuple[str, str], ...]  # (picture that could not be read, to train or to test on, reason)
     seconds: float  # of training, evaluation left aside
 
 
@@ -47,7 +47,7 @@ def train(
     model: str = "resnet50",
     recipe_name: str | None = None,
     out: str | Path | None = None,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     device: str = "auto",
     resume: bool = False,
     facts: dict[str, Any] | None = None,
@@ -86,6 +86,8 @@ def train(
     else:
         dataset = gather(data, reading, manifest)
         folder = RunFolder(Path(out or f"runs/{dataset.name}-{Path(model).stem}"))
+        if isinstance(data, str | Path) and Path(data).is_dir() and folder.is_below(Path(data)):
+            raise ValueError(f"--out {folder.path} would put the run among the pictures of {data}; give another --out")
         folder.check(resume=False)
         row = recipe_name or default_recipe(dataset)
         if recipe_name is None:
@@ -96,7 +98,7 @@ def train(
             data_split=dataset.split,
             model=model,
             recipe=recipe(row, **numbers),
-            size=size,
+            size=(size, size) if isinstance(size, int) else size,
             facts=facts or {},
             pixels=pixels or {},
             reading=reading or Reading(),
@@ -105,10 +107,11 @@ def train(
     for note in dataset.notes:
         say(note)
     target = find_device(device)
+    left_out: list[tuple[str, str]] = []
     with torch.random.fork_rng():  # the caller's random numbers are not ours to use up
         parts = prepare(dataset, asked, say=say)
         if cache is not None:
-            dataset = cached(dataset, cache, parts.preprocess, say)
+            dataset, left_out = cached(dataset, cache, parts.preprocess, say)
             train_on, validate_on, _ = pictures(dataset, asked.recipe)
             parts = replace(parts, train=train_on, validation=validate_on)
         _card(parts, asked, dataset, None).to_json()  # what it refuses is refused now, not after the training
@@ -117,11 +120,12 @@ def train(
             folder.check_split(dataset)
         else:
             asked = replace(asked, recipe=resolve_precision(parts, asked.recipe, target, say))
-            folder.begin(asked, dataset, manifest)
         chosen = asked.recipe
         batches = loader(parts, chosen, target, workers=workers, kind=kind)
+        if not resume:  # all that could be refused has been, so there is a run from here on
+            folder.begin(asked, dataset, manifest)
         state = _run(parts, chosen, batches, target, folder, watch or Watch(), resume=resume)
-    return _finish(parts, asked, dataset, folder, state, tuple(batches.skipped))
+    return _finish(parts, asked, dataset, folder, state, [*left_out, *batches.skipped])
 
 
 def _run(
@@ -154,7 +158,7 @@ def _run(
     try:
         fit(state, batches, watch)
     finally:
-        watch.end(batches.skipped)
+        watch.end()
     return state
 
 
@@ -164,7 +168,7 @@ def _finish(
     dataset: DataSet,
     folder: RunFolder,
     state: State,
-    skipped: tuple[tuple[str, str], ...],
+    skipped: list[tuple[str, str]],
 ) -> Trained:
     network = state.network.to(memory_format=torch.contiguous_format).cpu().eval()
     network.requires_grad_(True)
@@ -172,10 +176,13 @@ def _finish(
     if dataset.test is not None:
         report = evaluate_network(network, dataset.test, parts.preprocess, classes=dataset.classes)
         folder.append({"step": state.step, "split": "test", "top1": report.top1, "loss": report.loss})
+        skipped = [*skipped, *report.skipped]
     model = Model(network, _card(parts, asked, dataset, report))
     save(model, folder.model)
     curves(folder.lines(), folder.curves)
-    return Trained(model=model, path=folder.model, report=report, skipped=skipped, seconds=state.seconds)
+    return Trained(
+        model=model, path=folder.model, report=report, skipped=tuple(dict.fromkeys(skipped)), seconds=state.seconds
+    )
 
 
 def _card(parts: Parts, asked: Request, dataset: DataSet, report: Report | None) -> Card:

@@ -36,13 +36,10 @@ class Watch:
         progress = checkpoint.Progress(**{name: getattr(state, name) for name in checkpoint.PROGRESS})
         checkpoint.save(self._folder.state, state.network, state.optimizer, progress)
 
-    def end(self, skipped: list[tuple[str, str]]) -> None:
-        """Stop watching; name the pictures that could not be read."""
+    def end(self) -> None:
+        """Stop watching."""
         if self._bar:
             self._bar.close()
-        if self.show:
-            for path, reason in skipped:
-                print(f"skipped {path}: {reason}")
 
     def _due(self, state: State) -> bool:
         every = state.recipe.eval_every * self._per_epoch
@@ -112,7 +109,7 @@ class _Bar:
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(text, highlight=False)
+        self._progress.console.print(text, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the bar away."""

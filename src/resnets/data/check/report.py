@@ -42,17 +42,18 @@ def report_html(checked: Checked) -> str:
     left_out = checked.manifest().by_rule
     found = Counter(finding.rule for finding in checked.findings)
     sections = tuple(_section(checked, name, gallery) for name in RULES if found[name])
+    refused = [f"As they are, train and evaluate refuse these data: {checked.refusal}"] if checked.refusal else []
     total = len(checked.findings)
     verdict = f"{total:,} finding{'' if total == 1 else 's'}." if total else "Nothing was found."
     return render(
         Report(
             title=f"Check of {checked.dataset.name}",
-            subtitle=f"Every picture was decoded once. Fingerprint {checked.dataset.fingerprint[:12]}.",
+            subtitle=f"Every picture was looked at. Fingerprint {checked.dataset.fingerprint[:12]}.",
             verdict=verdict,
             is_clean=not total,
             tiles=_tiles(checked, sum(left_out.values())),
             table=tuple((name, left_out[name]) for name in RULES if name in left_out),
-            information=checked.information,
+            information=(*refused, *checked.information),
             charts=_charts(checked),
             samples=_samples(checked, gallery),
             sections=sections,

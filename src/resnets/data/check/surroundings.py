@@ -162,7 +162,10 @@ def open_for_check(data: str | Path, reading: Reading) -> tuple[DataSet, Surroun
         dataset = open_data(data, reading)
     except DataError as error:
         if around is None or not any(names for found in around.parts.values() for names in found.values()):
-            raise
+            try:  # what cannot be split can be looked at all the same
+                return open_data(data, replace(reading, test_share=None)), None, str(error)
+            except DataError:
+                raise error from None
         return _open_leniently(around, reading), around, str(error)
     # A folder of MNIST's files, of shards or of a table is no folder of classes, whatever lies beside them.
     is_folder = all(isinstance(part, FileSource | None) for part in (dataset.train, dataset.test))

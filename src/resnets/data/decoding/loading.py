@@ -81,6 +81,10 @@ def loaded(name: str, data: bytes, preprocess: Preprocess) -> Loaded:
         found = kind(data)
         fault = _fault(data, found) if found in formats else None
         raise BadImage(name, why_unreadable(data, preprocess.formats, fault)) from None
+    except Image.DecompressionBombError:  # Pillow's own limit, which lies above ours
+        raise BadImage(
+            name, f"its header says it has more than {MAX_PIXELS:,} pixels, the most that are decoded"
+        ) from None
     check_pixels(name, image.size, image.format)
     _seek(name, image, preprocess.frame)
     check_pixels(name, image.size, image.format)

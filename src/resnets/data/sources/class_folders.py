@@ -24,7 +24,7 @@ from resnets.data.natural import class_sorted, natural_order
 from resnets.data.reading import Reading
 from resnets.data.source import Source
 from resnets.data.sources.tree import LeftOut, Tree, ending, files_below, visible
-from resnets.data.splits.split import describe_split, split
+from resnets.data.splits.split import describe_split, hold_back
 
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is used
@@ -64,14 +64,15 @@ def read_class_folders(tree: Tree, reading: Reading) -> DataSet:
     if train is not None and tests:
         _check_same(tree, tests[0], classes, reading, left)
         parts.append(_pictures(tree, tests[0], classes, reading, left))
-        sources: tuple[Source | None, Source] = source, parts[1].source(tree)
+        sources: tuple[Source | None, Source | None] = source, parts[1].source(tree)
     elif train is None:
         sources = None, source
     else:
-        _refuse_lonely(tree, found, classes)
+        if reading.test_share is not None:
+            _refuse_lonely(tree, found, classes)
         why = f"{tree.path('')} has no folder {', '.join(TEST_NAMES)}" if train else "no train folder was given"
         notes += (split_note(reading, why),)
-        sources = split(source, reading.test_share, seed=reading.split_seed)
+        sources = hold_back(source, reading)
     return DataSet(
         name=tree.name,
         classes=classes,
@@ -86,6 +87,8 @@ def read_class_folders(tree: Tree, reading: Reading) -> DataSet:
 
 def split_note(reading: Reading, why: str) -> str:
     """Return "Split 80/20: no train folder was given."."""
+    if reading.test_share is None:
+        return f"Not split, nothing is held back for testing: {why}."
     return f"Split {100 - 100 * reading.test_share:.3g}/{100 * reading.test_share:.3g}: {why}."
 
 

@@ -35,6 +35,8 @@ PARTS = ("train", "test")
 MAX_HEADER = 64 << 20
 """Bytes; a hundred thousand class names fit many times."""
 
+_SHOWN = 3  # names in a note
+
 POLICY = ("exif", "alpha", "profile", "frame", "sixteen_bit", "colour")
 """Fields of a preprocess that decide what a decoded picture is, and so cannot be changed afterwards."""
 
@@ -110,6 +112,11 @@ def find_pack(path: Path) -> bool:
 def read_pack(path: Path) -> DataSet:
     """Return the data set that was packed. Raises `DataError` or `FileError` for a file that is none, or damaged."""
     facts, tensors, begin = _header(path)
+    bad = _left_out(path, tensors, begin)
+    notes = list(facts["notes"])
+    if bad:
+        shown = ", ".join(name for name, _ in bad[:_SHOWN]) + (" ..." if len(bad) > _SHOWN else "")
+        notes.append(f"Left out when these were packed, as they could not be decoded: {len(bad):,} ({shown}).")
     sources = {part: _part(path, part, facts, tensors, begin) for part in PARTS if f"{part}.pixels" in tensors}
     return DataSet(
         name=facts["name"],
@@ -117,8 +124,14 @@ def read_pack(path: Path) -> DataSet:
         train=sources.get("train"),
         test=sources.get("test"),
         fingerprint=facts["fingerprint"],
-        notes=tuple(facts["notes"]),
+        notes=tuple(notes),
     )
+
+
+def left_out(path: Path) -> list[tuple[str, str]]:
+    """Return (name, reason) of each picture that could not be decoded for a pack; raise as `read_pack` does."""
+    _, tensors, begin = _header(path)
+    return _left_out(path, tensors, begin)
 
 
 def check_policy(path: Path, packed: Preprocess, wanted: Preprocess) -> None:
@@ -187,6 +200,17 @@ def _check_facts(facts: dict[str, Any]) -> None:
             raise TypeError(f"{name} is no {kind.__name__}")
     if not all(isinstance(text, str) for text in (*facts["classes"], *facts["notes"])) or facts["channels"] < 1:
         raise TypeError("its facts are not what they should be")
+
+
+def _left_out(path: Path, tensors: dict[str, Any], begin: int) -> list[tuple[str, str]]:
+    if "left_out" not in tensors:
+        raise FileError(f"{path} lacks 'left_out'; it is damaged")
+    first, last = tensors["left_out"]["data_offsets"]
+    entries = strict_json.loads(_mapped(path, _stamp(path))[begin + first : begin + last].tobytes(), MAX_HEADER)
+    try:
+        return [(str(entry["path"]), str(entry["error"])) for entry in entries]
+    except (KeyError, TypeError):
+        raise FileError(f"{path}: the list of what was left out is damaged") from None
 
 
 def _part(path: Path, part: str, facts: dict[str, Any], tensors: dict[str, Any], begin: int) -> Source:

@@ -30,7 +30,7 @@ from resnets.data.sources.members import PLAIN, Archives, MemberSource, Stamp
 from resnets.data.sources.shard_labels import LABELS, class_names, read_label
 from resnets.data.sources.shard_paths import expanded, in_folder, parts_of
 from resnets.data.sources.tree import LeftOut, ending, is_hidden
-from resnets.data.splits.split import describe_split, split
+from resnets.data.splits.split import describe_split, hold_back
 from resnets.files import tar_entries
 from resnets.files.byte_ranges import opened
 from resnets.files.errors import FileError
@@ -106,7 +106,7 @@ def read_shards(name: str, shards: list[Path], reading: Reading) -> DataSet:
     sources: list[Source | None] = [part.source(each) for part, each in zip(parts, labels, strict=True)]
     if not tests and sources[0] is not None:
         notes += (split_note(reading, "no shards for testing were given"),)
-        sources = [*split(sources[0], reading.test_share, seed=reading.split_seed)]
+        sources = [*hold_back(sources[0], reading)]
     elif not train:
         sources = [None, *sources]
     told = (entry for part, each in zip(parts, labels, strict=True) for entry in part.entries(each, classes))

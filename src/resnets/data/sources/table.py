@@ -97,7 +97,7 @@ def _groups(column: Coded | None) -> tuple[Names, Groups | None]:
         return Names(), None
     texts = column.texts()
     if "" in texts:
-        raise column.wrong(texts.index(""), "is empty; give every picture one, or no column (columns.group='')")
+        raise column.wrong(texts.index(""), "is empty; give every picture one, or no column (--read group=)")
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     return Names(numbers), np.array([numbers[text] for text in texts], np.int64)[column.codes]
 

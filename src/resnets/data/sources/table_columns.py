@@ -49,7 +49,8 @@ def find_columns(rows: Rows, columns: Columns) -> Use:
     not there, where two could be meant, and where there is no path or no class.
     """
     if columns.numbers and columns.label:
-        raise DataError(f"columns.label={columns.label!r} and columns.numbers are both given; give one of them")
+        numbers = ",".join(columns.numbers)
+        raise DataError(f"label={columns.label} and numbers={numbers} are both given; give one of them")
     path = _column(rows, "path", columns.path)
     label = None if columns.numbers else _column(rows, "label", columns.label)
     use = Use(
@@ -97,7 +98,7 @@ def _named(rows: Rows, role: str, named: str) -> str:
         raise DataError(f"{_has(rows)}, and {len(same)} of them are called {named!r}; give each another heading")
     near = difflib.get_close_matches(named, rows.heading, n=1, cutoff=0.5)
     meant = f". Did you mean {near[0]!r}?" if near else ""
-    raise DataError(f"{_has(rows)}, and no {named!r} (columns.{role}){meant}")
+    raise DataError(f"{_has(rows)}, and no {named!r} (--read {role}=){meant}")
 
 
 def _has(rows: Rows) -> str:
@@ -107,4 +108,4 @@ def _has(rows: Rows) -> str:
 
 def _name_it(role: str) -> str:
     usual = ", ".join(USUAL[role][:4])
-    return f"name it (columns.{role}=...), or give it a usual heading ({usual})"
+    return f"name it (--read {role}=COLUMN), or give it a usual heading ({usual})"

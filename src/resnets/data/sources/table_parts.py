@@ -64,7 +64,7 @@ def side_masks(sides: Coded) -> dict[str, npt.NDArray[np.bool_]]:
         if text.lower() not in known:
             allowed = ", ".join(words[0] for words in SIDES.values())
             shown = repr(text[:40]) if text else "empty"
-            raise sides.wrong(code, f"is {shown}; allowed: {allowed}, or name another column (columns.split)")
+            raise sides.wrong(code, f"is {shown}; allowed: {allowed}, or name another column (--read split=NAME)")
         found.append(known[text.lower()])
     names = np.array(found)[sides.codes]
     return {side: names == side for side in SIDES}
@@ -72,6 +72,9 @@ def side_masks(sides: Coded) -> dict[str, npt.NDArray[np.bool_]]:
 
 def _made(source: Source, labelled: Labelled, grouped: str | None, reading: Reading, why: str) -> Parts:
     share = reading.test_share
+    if share is None:
+        note = f"Not split, nothing is held back for testing: {why}."
+        return Parts(source, None, describe_split(None, 0), (note,))
     try:
         train, test = split(source, share, reading.split_seed)
     except DataError as error:

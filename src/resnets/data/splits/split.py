@@ -14,6 +14,7 @@ import numpy.typing as npt
 from resnets.data.dataset import DataSet
 from resnets.data.errors import DataError
 from resnets.data.names import Names
+from resnets.data.reading import Reading
 from resnets.data.source import Groups, Labels, Source
 from resnets.data.splits.balance import balanced
 
@@ -49,8 +50,17 @@ def split(source: Source, held: float | int, seed: int) -> tuple[Source, Source]
     return _sides(source, mask)
 
 
-def describe_split(share: float, seed: int, groups: str | None = None) -> str:
+def hold_back(source: Source, reading: Reading) -> tuple[Source, Source | None]:
+    """Return the pictures to train on and those held back for testing, if any are to be. Raises as `split` does."""
+    if reading.test_share is None:
+        return source, None
+    return split(source, reading.test_share, reading.split_seed)
+
+
+def describe_split(share: float | None, seed: int, groups: str | None = None) -> str:
     """Return how a split was made, as a run keeps it; `groups` says what its pictures are grouped by."""
+    if share is None:
+        return "none: every picture is trained on"
     together = f", grouped by {groups}" if groups else ""
     return f"made: {share:.15g} for testing, seed {seed}, stratified{together}"
 
