@@ -70,6 +70,8 @@ def test_the_bench_says_what_fast_decoding_changes_in_a_models_answers(
     model = tmp_path / "run" / "model.safetensors"
     words = ["bench-data", photos, "--model", model, "--workers", "1", "--pictures", "8", "--device", "cpu"]
     assert "on fast decoding; " in type_(*words).out.splitlines()[-1]
+    found = json.loads(type_(*words, "--json").out)["drift"]
+    assert (found["pictures"], found["tolerance"]) == (5, 0.002)
 
 
 def test_an_augmentation_that_is_not_there_is_refused(photos: Path, refused: Callable[..., str]) -> None:

@@ -33,7 +33,7 @@ def test_the_task_follows_from_the_labels(task: str) -> None:
 @pytest.mark.parametrize(("task", "sentence"), [("classes", "may have several classes"), ("numbers", "has numbers in")])
 def test_what_needs_one_class_refuses_the_others(task: str, sentence: str) -> None:
     require_classes(dataset(LABELS["class"]))
-    with pytest.raises(DataError, match=f"a picture of toy {sentence}.*columns.label"):
+    with pytest.raises(DataError, match=f"a picture of toy {sentence}.*--read label=NAME"):
         require_classes(dataset(LABELS[task]))
 
 

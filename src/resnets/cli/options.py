@@ -156,7 +156,7 @@ def _typed(key: str, value: str, hint: Any, option: str = "--set") -> Any:
         if type(None) in kinds and value.lower() == "none":
             return None
         if Ellipsis in kinds or get_origin(hint) is tuple:
-            apart = value if kinds[0] is str else value.replace("-", ",")
+            apart = value.replace("-", ",") if kinds[0] is int else value  # 3-4-6-3
             return tuple(_typed(key, part, kinds[0], option) for part in apart.split(",") if part)
         if bool in kinds:
             return {"true": True, "yes": True, "false": False, "no": False}[value.lower()]

@@ -94,6 +94,8 @@ class Loader:
         for name, value, least in whole:
             if value < least:
                 raise DataError(f"{name}={value} is not possible; allowed: {least} or more")
+        if seed >= 2**64:
+            raise DataError(f"seed={seed} is not possible; allowed: below 2**64")
         if not 0 <= bad_limit <= 1:
             raise DataError(f"bad_limit={bad_limit} is not possible; allowed: a share from 0 to 1")
         if kind not in ("threads", "processes"):

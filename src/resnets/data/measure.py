@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnets.data.dataset import DataSet
+from resnets.data.decoding import picture
 from resnets.data.decoding.decode import decode_bands
 from resnets.data.errors import BadImage, DataError
 from resnets.data.reading import Reading
@@ -93,8 +94,23 @@ def suited_preprocess(dataset: DataSet, reading: Reading, channels: int | None =
         raise DataError(f"in_channels={channels!r} is not possible; allowed: whole numbers from 1 on")
     colour: Colour = "grey" if channels == 1 else "bands"
     files = replace(suited, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels)
-    mean, std = measure(source, colour=colour, bands=channels, base=files, sample=MEASURED)
+    mean, std = measure(source.take(_readable(source, files)), colour=colour, bands=channels, base=files)
     return replace(files, mean=mean, std=std)
+
+
+def _readable(source: Source, preprocess: Preprocess) -> Indices:
+    """Return the first `MEASURED` or fewer pictures, evenly spaced, that can be decoded; a run names the others."""
+    good: list[int] = []
+    reason = ""
+    for index in np.unique(np.linspace(0, len(source) - 1, min(MEASURED, len(source))).round().astype(np.int64)):
+        try:
+            picture.pixels(source.raw(int(index)), preprocess)
+            good.append(int(index))
+        except BadImage as error:
+            reason = f"{source.name(int(index))}: {error.reason}"
+    if not good:
+        raise DataError(f"no picture of {len(source):,} that was tried can be decoded; the last was {reason}")
+    return np.array(good, np.int64)
 
 
 def _pixels(source: Source, chosen: Indices, preprocess: Preprocess) -> Iterator[npt.NDArray[np.uint8]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +25,7 @@ from resnets.data.decoding.geometry import geometry
 from resnets.data.decoding.transform import fit
 from resnets.data.errors import BadImage, DataError, TooManyBadImages
 from resnets.data.names import Names
-from resnets.data.source import Source
+from resnets.data.source import Source, named
 from resnets.data.sources.packed import ENDING, KEY, PARTS, POLICY, SCHEMA, left_out, read_pack
 from resnets.files import atomic
 from resnets.files.machine import processors
@@ -64,6 +66,8 @@ def pack(
     if side is not None:
         preprocess = replace(preprocess, resize=side)
     parts = {part: source for part in PARTS if (source := getattr(dataset, part)) is not None}
+    for source in parts.values():
+        source.check(preprocess)
     total, tolerated = sum(map(len, parts.values())), 0
     tolerated = max(1, int(bad_limit * total)) if bad_limit else 0
     bad: Bad = []
@@ -114,7 +118,7 @@ def cached(
         say(f"decoded pictures are taken from {path}")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.sweep(path.parent)
+        _sweep(path.parent)
         pack(dataset, path, preprocess)
         say(f"decoded pictures were written to {path} ({path.stat().st_size / 2**20:,.1f} MiB)")
     packed, bad = read_pack(path), left_out(path)
@@ -122,6 +126,17 @@ def cached(
         say(f"left out {name}: {reason}")
     return replace(dataset, train=packed.train, test=packed.test), bad
 
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left; one that still writes, perhaps on another machine, has done so this hour."""
+    for part in folder.glob(f".*{ENDING}.*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
+
+
+ABANDONED = 3600
+"""Seconds without a write after which nobody is writing."""
 
 _LAID = ("fit", "size", "resize", "interpolation", "antialias", "formats")
 """Fields of a preprocess that decide how large a picture is kept, and whether."""
@@ -134,6 +149,8 @@ def _facts(dataset: DataSet, preprocess: Preprocess) -> dict[str, Any]:
         "classes": list(dataset.classes),
         "fingerprint": dataset.fingerprint,
         "notes": list(dataset.notes),
+        "split": dataset.split,
+        "class_order": dataset.class_order,
         "channels": preprocess.channels,
         "preprocess": preprocess.to_dict(),
     }
@@ -169,7 +186,7 @@ def _shrunk(source: Source, index: int, preprocess: Preprocess) -> npt.NDArray[n
         if picture.dtype != np.uint8:
             raise BadImage(source.name(index), f"its bands are {picture.dtype}; a pack holds 8 bits")
     else:
-        picture = source.image(index, preprocess)
+        picture = named(source.name(index), raw, preprocess)
         size = picture.size
     wide, high = geometry(size, preprocess).resized
     if wide >= size[0] and high >= size[1]:  # enlarging adds nothing: that is left to whoever reads

@@ -77,14 +77,7 @@ class Source(ABC):
         The colour and the decode policy are the preprocess's; without one, its defaults in the picture's own
         channels. Raises `BadImage`, which names the picture, where it cannot be decoded.
         """
-        raw = self.raw(index)
-        if isinstance(raw, bytes):
-            try:
-                return decode(raw, preprocess or Preprocess())
-            except BadImage as error:
-                raise BadImage(self.name(index), error.reason) from error
-        picture = Image.fromarray(raw[:, :, 0] if raw.shape[2] == 1 else raw)
-        return picture if preprocess is None else to_colour(picture, preprocess)
+        return named(self.name(index), self.raw(index), preprocess)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -201,6 +194,17 @@ class FileSource(Source):
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> FileSource:
         """Return the source of these files, in this order."""
         return FileSource(self.names.take(indices), self.labels[indices], self.root, taken(self.groups, indices))
+
+
+def named(name: str, raw: Raw, preprocess: Preprocess | None) -> Image.Image:
+    """Return a picture as `Source.image` does; raise `BadImage` of that name where it cannot be decoded."""
+    if isinstance(raw, bytes):
+        try:
+            return decode(raw, preprocess or Preprocess())
+        except BadImage as error:
+            raise BadImage(name, error.reason) from error
+    picture = Image.fromarray(raw[:, :, 0] if raw.shape[2] == 1 else raw)
+    return picture if preprocess is None else to_colour(picture, preprocess)
 
 
 def _received(names: Names, labels: SharedArray, root: str, groups: Groups | None) -> FileSource:

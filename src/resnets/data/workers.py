@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import torch
+
 from resnets.data.errors import DataError
 from resnets.data.making import Made, Maker, Order
 from resnets.files import machine
@@ -82,12 +84,13 @@ def _by_processes(maker: Maker, orders: Sequence[Order], workers: int) -> Iterat
             num_workers=workers,
             prefetch_factor=AHEAD,
             multiprocessing_context=_context(),
+            generator=torch.Generator(),  # its seeds are nothing to us, and torch's own numbers are the caller's
         )
         batches = iter(loader)
     try:
         yield from batches
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if not any(end in str(error) for end in ("killed by signal", "exited unexpectedly")):
             raise
         raise RuntimeError(
             f"{str(error).strip()}. A worker that is killed has usually met a memory limit: use fewer --workers, a "

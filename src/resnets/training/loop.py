@@ -103,6 +103,8 @@ def train_step(state: State, batch: Batch) -> None:
 
 def _loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
     """The cross-entropy; where pictures were mixed, that of both labels in the shares of the mixture."""
+    if not len(batch):  # all of one process's pictures are bad; it still takes part
+        return logits.sum()
     if batch.partners is None or batch.share is None:
         return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
     each = partial(F.cross_entropy, logits, label_smoothing=smoothing, reduction="none")

@@ -85,7 +85,7 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
         preprocess = preprocess.at_size(asked.size)
     if pixels.get("fit", "crop") != "crop" and "resize" not in pixels:
         pixels = {**pixels, "resize": None}
-    preprocess = replace(preprocess, **pixels)
+    preprocess = Preprocess.from_dict({**preprocess.to_dict(), **pixels})
     if preprocess.channels != network.architecture.in_channels:
         raise ValueError(
             f"{start} takes {network.architecture.in_channels} channels and the pictures have "

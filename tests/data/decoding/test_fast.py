@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnets.data.decoding import fast
+from resnets.data.decoding import fast, loading, transform
 from resnets.data.decoding.fast import fast_pixels
 from resnets.data.decoding.picture import pixels
 from resnets.data.errors import BadImage
 from resnets.spec.preprocess import IMAGENET, Preprocess
+from tests.encoded import WIDE_PROFILE, grey_profile
 
 SMALL = Preprocess(size=(32, 48), resize=50)
 
@@ -150,3 +151,81 @@ def test_an_exact_crop_is_torchvisions_resized_crop_to_the_bit(shared_data: Path
     resized = functional.resized_crop(image, top, left, height, width, [224, 224])
     exact = pixels(photo.read_bytes(), IMAGENET, middle)
     assert np.array_equal(exact, np.asarray(resized).transpose(2, 0, 1))
+
+
+@pytest.mark.usefixtures("turbo")
+@pytest.mark.parametrize("fit", ["crop", "squash"])
+@pytest.mark.parametrize(("interpolation", "antialias"), [("bicubic", True), ("nearest", True), ("bilinear", False)])
+def test_filters_are_those_of_the_preprocess(fit: str, interpolation: str, antialias: bool) -> None:
+    """On noise, where each filter gives other numbers; an array is not scaled while it is decoded."""
+    noise = np.random.default_rng(1).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    kind = {"fit": fit, "interpolation": interpolation, "antialias": antialias}
+    preprocess = Preprocess(size=(32, 48), **kind)  # type: ignore[arg-type]
+    for crop in (None, middle):
+        near, far = (pixels(noise, replace(preprocess, decoding=how), crop) for how in ("fast", "exact"))
+        assert np.abs(near.astype(int) - far).mean() < 1  # another filter is 10 or more away
+    assert distance(jpeg((70, 90)), preprocess, None) < 1.5
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (20, 30, 3), (20, 30, 1)])
+def test_pixels_that_may_not_be_written_to_are_read(shape: tuple[int, ...]) -> None:
+    """Such as a pack's, which are a view of the file; torch warns of them, and warnings are errors here."""
+    picture = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    picture.flags.writeable = False
+    preprocess = Preprocess(size=(8, 8), decoding="fast", colour="grey" if shape[2] == 1 else "rgb")
+    assert fast_pixels(picture, preprocess).shape == (preprocess.channels, 8, 8)
+
+
+def scales(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The scales at which JPEGs will have been decoded."""
+    asked: list[int] = []
+    decode = fast._Jpeg.decode
+    monkeypatch.setattr(fast._Jpeg, "decode", lambda self, scale: asked.append(scale) or decode(self, scale))
+    return asked
+
+
+def test_both_sides_must_have_pixels_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, squash = scales(monkeypatch), Preprocess(size=(50, 100), fit="squash")
+    for size in ((800, 99), (800, 100), (199, 400), (200, 400)):
+        fast_pixels(jpeg(size), squash)
+    assert asked == [1, 2, 1, 2]
+
+
+@pytest.mark.usefixtures("turbo")
+@pytest.mark.parametrize("place", range(0, 57, 4))
+def test_a_part_that_becomes_one_pixel_is_never_none(place: int) -> None:
+    data, one = jpeg((64, 64)), Preprocess(size=(1, 1))
+    assert distance(data, one, lambda width, height: (place, 56 - place, 8, 8)) < 30
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_colour_profile_is_applied_unless_it_is_to_be_ignored(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = scales(monkeypatch)
+    data = jpeg(mode=mode, icc_profile=WIDE_PROFILE if mode == "RGB" else grey_profile(1.2))
+    assert distance(data, SMALL, None) < 1.5
+    assert asked == []  # the reference way has looked at it
+    assert distance(data, replace(SMALL, profile="ignore"), None) < 1.5
+    assert asked == [4]
+    moved = fast_pixels(data, SMALL).astype(int) - fast_pixels(data, replace(SMALL, profile="ignore"))
+    assert np.abs(moved).mean() > 3
+
+
+@pytest.mark.usefixtures("turbo")
+@pytest.mark.parametrize(
+    ("limit", "size", "sentence"),
+    [
+        ("MAX_PIXELS", (9, 3000), "would become 100 x 33333 pixels"),
+        ("MAX_PIXELS", (2000, 2000), "2000 x 2000"),
+        ("MAX_BYTES", (320, 240), "bytes; at most"),
+    ],
+)
+def test_what_is_too_large_is_refused_in_the_same_words(
+    limit: str, size: tuple[int, int], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jpeg(size)
+    for module in (fast, loading, transform):
+        if hasattr(module, limit):
+            monkeypatch.setattr(module, limit, {"MAX_PIXELS": 1_000_000, "MAX_BYTES": 1000}[limit])
+    for decoding in ("exact", "fast"):
+        with pytest.raises(BadImage, match=sentence):
+            pixels(data, Preprocess(size=(100, 100), decoding=decoding))  # type: ignore[arg-type]

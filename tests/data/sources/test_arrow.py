@@ -178,7 +178,7 @@ def test_two_columns_of_pictures_or_classes_have_to_be_told_apart() -> None:
     named = read_dataset(given, Reading(columns=Columns(path="mask", label="fine")))
     assert reds(named.test) == [99, 99] and named.test is not None and named.test.labels.tolist() == [1, 0]
     given.columns["one"], given.features["one"] = given.columns.pop("image"), given.features.pop("image")
-    with pytest.raises(DataError, match=r"'mask' and 'one' could each be the path; name it \(columns.path=...\)"):
+    with pytest.raises(DataError, match=r"'mask' and 'one' could each be the path; name it \(--read path=COLUMN\)"):
         read_dataset(given, READING)
 
 

@@ -183,11 +183,11 @@ REFUSALS: list[tuple[str | bytes, str]] = [
     ("path,label\n", "labels has headings and no rows"),
     (
         "where,label\na,b\n",
-        "columns 'where', 'label', and none is known as the path of a picture; name it (columns.path",
+        "columns 'where', 'label', and none is known as the path of a picture; name it (--read path=COLUMN",
     ),
     (
         "path,what\na,b\n",
-        "labels has the columns 'path', 'what', and none is known as the class; name it (columns.label",
+        "labels has the columns 'path', 'what', and none is known as the class; name it (--read label=COLUMN",
     ),
     ("path,file,label\na,b,c\n", "and 'path' and 'file' could each be the path"),
     ("path,label,Label\na,b,c\n", "and 'label' and 'Label' could each be the label"),
@@ -229,10 +229,10 @@ def test_a_table_that_cannot_be_read_is_refused_by_the_line(tmp_path: Path, text
 NAMED = [
     (
         Columns(label="lable"),
-        "labels has the columns 'path', 'label', 'split', and no 'lable' (columns.label). Did you mean",
+        "labels has the columns 'path', 'label', 'split', and no 'lable' (--read label=). Did you mean",
     ),
     (Columns(numbers=("label",)), "line 2: label is 'cat'; expected a finite number"),
-    (Columns(numbers=("label",), label="label"), "columns.label='label' and columns.numbers are both given"),
+    (Columns(numbers=("label",), label="label"), "label=label and numbers=label are both given"),
     (Columns(group="label"), "the column 'label' of labels cannot be two things"),
 ]
 

@@ -35,6 +35,10 @@ PARTS = ("train", "test")
 MAX_HEADER = 64 << 20
 """Bytes; a hundred thousand class names fit many times."""
 
+MOST_CHANNELS = 4096
+MOST_PIXELS = 1 << 20
+"""Of a side."""
+
 _SHOWN = 3  # names in a note
 
 POLICY = ("exif", "alpha", "profile", "frame", "sixteen_bit", "colour")
@@ -125,6 +129,8 @@ def read_pack(path: Path) -> DataSet:
         test=sources.get("test"),
         fingerprint=facts["fingerprint"],
         notes=tuple(notes),
+        split=facts["split"],
+        class_order=facts["class_order"],
     )
 
 
@@ -181,6 +187,8 @@ def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
             raise DataError(f"{path} is a pack of a newer resnets; install that, or pack the pictures again")
         for name, entry in header.items():
             first, last = entry["data_offsets"]
+            if not all(type(number) is int for number in (first, last, *entry["shape"])):
+                raise TypeError(f"{name} is told in other than whole numbers")
             wanted = math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
             if not 0 <= first <= last <= total - 8 - size or last - first != wanted or min(entry["shape"]) < 0:
                 raise FileError(f"{path}: {name} lies outside the file; it is damaged or cut short")
@@ -195,10 +203,14 @@ def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
 
 def _check_facts(facts: dict[str, Any]) -> None:
     kinds = {"name": str, "classes": list, "fingerprint": str, "notes": list, "channels": int, "schema": int}
+    kinds |= {"split": str, "class_order": str}
     for name, kind in kinds.items():
         if type(facts[name]) is not kind:
             raise TypeError(f"{name} is no {kind.__name__}")
-    if not all(isinstance(text, str) for text in (*facts["classes"], *facts["notes"])) or facts["channels"] < 1:
+    if (
+        not all(isinstance(text, str) for text in (*facts["classes"], *facts["notes"]))
+        or not 1 <= facts["channels"] <= MOST_CHANNELS
+    ):
         raise TypeError("its facts are not what they should be")
 
 
@@ -233,9 +245,11 @@ def _part(path: Path, part: str, facts: dict[str, Any], tensors: dict[str, Any],
     sizes = shapes.astype(np.int64).prod(1) * depth if shapes.ndim == 2 and shapes.shape[1:] == (2,) else None
     whole = (
         sizes is not None
-        and len(starts) == len(shapes) == len(names) == len(labels)
-        and not (shapes < 1).any()
-        and not ((starts < 0) | (starts + sizes > last - first)).any()
+        and starts.shape == (len(shapes),)
+        and len(shapes) == len(names) == len(labels)
+        and not ((shapes < 1) | (shapes > MOST_PIXELS)).any()  # so that no product of them overflows
+        and not ((starts < 0) | (starts > last - first)).any()
+        and not (starts + sizes > last - first).any()
         and names.is_whole
     )
     if not whole:
