@@ -125,7 +125,8 @@ class Loader:
         self._is_read = False
         if kind == "processes" and workers:
             height, width = preprocess.size
-            check_machine(workers, max(self._sizes) * preprocess.channels * height * width)
+            number = 4 if preprocess.colour == "bands" else 1  # bytes: fine bands travel as float32
+            check_machine(workers, max(self._sizes) * preprocess.channels * height * width * number)
 
     @property
     def batches_per_epoch(self) -> int:

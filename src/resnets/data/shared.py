@@ -89,8 +89,7 @@ def _anonymous_file() -> int:
 
 
 def _mapped(descriptor: int, dtype: np.dtype[Any], shape: tuple[int, ...], access: int) -> npt.NDArray[Any]:
-    if sys.platform == "win32":
-        raise NotImplementedError
+    assert sys.platform != "win32", "there an array is sent as a copy"
     return np.frombuffer(mmap.mmap(descriptor, 0, prot=access), dtype).reshape(shape)
 
 

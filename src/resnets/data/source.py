@@ -43,14 +43,14 @@ class Source(ABC):
     groups: Groups | None = None
 
     @property
-    @abstractmethod
     def channels(self) -> int:
-        """Return the channels of the pictures as they are kept."""
+        """Return the channels of the pictures as they are kept; files are read in colour unless told otherwise."""
+        return 3
 
     @property
-    @abstractmethod
     def size(self) -> tuple[int, int] | None:
-        """Return the height and width that all pictures have, or None where they differ."""
+        """Return the height and width that all pictures have, or None where they differ, as files do."""
+        return None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -168,16 +168,6 @@ class FileSource(Source):
 
     def __len__(self) -> int:
         return len(self.names)
-
-    @property
-    def channels(self) -> int:
-        """Return 3: files are read in colour unless a preprocess says otherwise."""
-        return 3
-
-    @property
-    def size(self) -> None:
-        """Return None: every file has its own size."""
-        return None
 
     def name(self, index: int) -> str:
         """Return the path."""

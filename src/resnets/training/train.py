@@ -152,6 +152,7 @@ def _run(
         if progress:
             for name in checkpoint.PROGRESS:
                 setattr(state, name, getattr(progress, name))
+            state.reported = state.seconds  # what was waited before is not known any more
         lay_out_network(network, chosen.precision, device)
         folder.keep_lines_to(state.step)
     watch.begin(state, parts, folder, per_epoch)

@@ -46,16 +46,6 @@ class ArrowSource(Source):
     def __len__(self) -> int:
         return len(self.positions)
 
-    @property
-    def channels(self) -> int:
-        """Return 3: pictures are read in colour unless a preprocess says otherwise."""
-        return 3
-
-    @property
-    def size(self) -> None:
-        """Return None: every picture has its own size."""
-        return None
-
     def name(self, index: int) -> str:
         """Return "train[17]": the part, and the row in it."""
         return self.pictures.name(int(self.positions[index]))

@@ -94,16 +94,6 @@ class MemberSource(Source):
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def channels(self) -> int:
-        """Return 3: files are read in colour unless a preprocess says otherwise."""
-        return 3
-
-    @property
-    def size(self) -> None:
-        """Return None: every picture has its own size."""
-        return None
-
     def name(self, index: int) -> str:
         """Return "photos.zip/cat/1.jpg"."""
         return f"{self.archives.paths[self.places.array[index]['archive']]}/{self.names[index]}"

@@ -76,11 +76,6 @@ class PackSource(Source):
         """Return the channels of every picture."""
         return self.depth
 
-    @property
-    def size(self) -> None:
-        """Return None: every picture has its own size."""
-        return None
-
     def name(self, index: int) -> str:
         """Return what the picture was called where it came from."""
         return self.names[index]
