@@ -89,7 +89,7 @@ def test_a_run_goes_on_from_the_command_line(tmp_path: Path, type_: Callable[...
     assert type_("train", *words, "--out", tmp_path / "a").code == 0
     before = (tmp_path / "a" / "model.safetensors").read_bytes()
     (tmp_path / "a" / "model.safetensors").unlink()
-    done = type_("train", "digits", "--resume", "--device", "cpu", "--out", tmp_path / "a")
+    done = type_("train", "--resume", tmp_path / "a", "--device", "cpu")
     assert (done.code, done.err) == (0, "")
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == before
 
@@ -132,7 +132,8 @@ def test_a_bad_picture_among_the_trained_ends_in_3_and_is_named(
     two_classes: tuple[Path, Path], tmp_path: Path, type_: Callable[..., Any]
 ) -> None:
     _, data = two_classes
-    done = type_("train", data, *TINY, *FIXED, "--size", "8", "--epochs", "1", "--out", tmp_path / "run")
+    words = ["--size", "8", "--epochs", "1", "--no-check"]
+    done = type_("train", data, *TINY, *FIXED, *words, "--out", tmp_path / "run")
     assert done.code == 3
     assert f"skipped {data / 'train' / 'bee' / '2.png'}: " in done.out
     assert (tmp_path / "run" / "model.safetensors").exists()
@@ -149,11 +150,13 @@ def test_wrong_requests_to_train(tmp_path: Path, refused: Callable[..., str]) ->
         "train", "digits", "--recipe", "digits", "--epochs", "0", *out
     )
     assert "there is no data set, no file and no folder 'absent'" in refused("train", "absent", *out)
-    assert "'name' is the row's own" in refused("train", "digits", "--recipe", "digits", "--set", "name=x", *out)
-    assert "as it was started: give --out DIR" in refused("train", "digits", "--resume")
-    for more in (["--epochs", "3"], ["--recipe", "mnist"], ["--set", "stem=cifar"], ["--size", "16"]):
-        assert "and leave out " in refused("train", "digits", "--resume", *more, *out)
-    assert "holds no run to resume" in refused("train", "digits", "--resume", *out)
+    assert "'name' is the row's own" in refused("train", "digits", *TINY, "--recipe", "digits", "--set", "name=x", *out)
+    for more in (["--epochs", "3"], ["--recipe", "mnist"], ["--set", "stem=cifar"], ["--size", "16"], out):
+        sentence = refused("train", "digits", "--resume", tmp_path / "run", *more)
+        assert f"as it was started; leave out {more[0]}" in sentence
+    assert "holds no run to resume" in refused("train", "--resume", tmp_path / "run")
+    assert "what shall be trained on? Give DATA" in refused("train")
+    assert "--verify does the last steps of a run again; give --resume RUN" in refused("train", "digits", "--verify")
     assert not (tmp_path / "run").exists()
 
 

@@ -194,7 +194,7 @@ def test_train_hands_on_every_word(handed_on: Handed, tmp_path: Path) -> None:
         "--cache", "kept", "--workers", "0", "--worker-kind", "processes", "--fit", "pad", "--set", "alpha=1,2,3",
         "--set", "stem=cifar", "--decoding", "exact", "--augmentation", "photos", "--size", "8x9", "--out", "out",
     )  # fmt: skip
-    assert (given["data"], given["model"], given["size"], given["out"]) == ("data", "resnet50", (8, 9), Path("out"))
+    assert (given["data"], given["model"], given["size"], given["out"]) == ("data", None, (8, 9), Path("out"))
     assert given["reading"] == Reading(test_share=0.4)
     assert (given["manifest"], given["cache"]) == (Path("left.json"), Path("kept"))
     assert (given["workers"], given["kind"]) == (0, "processes")
@@ -203,14 +203,14 @@ def test_train_hands_on_every_word(handed_on: Handed, tmp_path: Path) -> None:
     assert given["numbers"] == {"decoding": "exact", "augmentation": "photos"}
 
 
-def test_train_goes_on_with_a_cache_and_workers_and_nothing_else(handed_on: Handed, tmp_path: Path) -> None:
-    words = ["train", "data", "--resume", "--out", "out"]
-    given = handed_on("resnets.training.train.train", *words, "--cache", "kept", "--workers", "2")
-    assert (given["resume"], given["cache"], given["workers"], given["reading"]) == (True, Path("kept"), 2, None)
-    for option, value in (("--read", "split_seed=1"), ("--manifest", "left.json"), ("--fit", "pad")):
+def test_train_goes_on_with_workers_and_nothing_else(handed_on: Handed, tmp_path: Path) -> None:
+    words = ["train", "data", "--resume", "run"]
+    given = handed_on("resnets.training.train.train", *words, "--workers", "2")
+    assert (given["resume"], given["workers"], given["reading"]) == (Path("run"), 2, None)
+    for option, value in (("--read", "split_seed=1"), ("--manifest", "left.json"), ("--fit", "pad"), ("--cache", "c")):
         result = CliRunner().invoke(app, [*words, option, value])
         assert isinstance(result.exception, ValueError)
-        assert f"give --out, and leave out {option}" in str(result.exception)
+        assert f"as it was started; leave out {option}" in str(result.exception)
 
 
 def test_evaluate_reads_what_the_model_reads_and_decodes_as_asked(

@@ -36,7 +36,7 @@ def test_a_bad_picture_to_test_on_is_named_and_ends_in_3(tmp_path: Path, type_: 
     bad.write_text("no picture")
     done = type_("train", tmp_path / "photos", *TINY, *QUICK, "--out", tmp_path / "run")
     assert done.code == 3
-    assert done.out.count(f"skipped {bad}: it is no readable") == 1
+    assert done.out.count(f"skipped {bad}: it holds text") == 1
     assert "on 23 pictures" in done.out
 
 
@@ -75,7 +75,7 @@ def test_a_refused_start_leaves_its_folder_free(tmp_path: Path, type_: Type, ref
     done = type_(*words, "--manifest", manifest)
     assert done.code == 0, done.err
     assert "Left out by the manifest: 8 pictures (8 unreadable)." in done.out
-    assert "already holds a run; give another --out, or --resume" in refused(*words)
+    assert "already holds a run; give another --out, or go on with that one: --resume" in refused(*words)
 
 
 @pytest.mark.parametrize("place", ["", "runs/a"])

@@ -37,6 +37,13 @@ def test_what_needs_one_class_refuses_the_others(task: str, sentence: str) -> No
         require_classes(dataset(LABELS[task]))
 
 
+def test_what_takes_several_classes_refuses_numbers_only() -> None:
+    for task in ("class", "classes"):
+        require_classes(dataset(LABELS[task]), several=True)
+    with pytest.raises(DataError, match=r"has numbers in place of a class; this works with classes: .*column of clas"):
+        require_classes(dataset(LABELS["numbers"]), several=True)
+
+
 def test_a_fingerprint_is_of_classes_labels_groups_sides_names_and_pictures(tmp_path: Path) -> None:
     pixels, labels, groups = np.zeros((2, 1, 1, 1), np.uint8), np.array([0, 1]), np.array([0, 0])
     (tmp_path / "a").write_bytes(b"12")

@@ -118,6 +118,50 @@ def test_the_record_is_plain_data() -> None:
     }
 
 
+def several(model: Model) -> Model:
+    """The same network, each of whose classes is there or not by itself; its answers lie on both sides of one half."""
+    fresh = tiny.model(classes=CLASSES)
+    assert fresh.network.head is not None
+    with torch.no_grad():
+        fresh.network.head.get_parameter("linear.weight").mul_(4)
+    return Model(fresh.network, replace(model.card, task="classes"))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_where_there_may_be_several_classes_each_has_a_probability_of_its_own(
+    temperature: float, model: Model, folder: Path
+) -> None:
+    judge = several(model)
+    judge = Model(judge.network, replace(judge.card, calibration={"temperature": temperature}))
+    named = set()
+    for prediction in predict(judge, [folder], top=2):
+        pixels = torch.from_numpy(np.array(Image.open(prediction.path))).permute(2, 0, 1).double() / 255
+        with torch.no_grad():
+            logits = judge.network.double()(((pixels - 0.5) / 0.25)[None])[0]
+        judge.network.float()
+        expected = dict(zip(CLASSES, (logits / temperature).sigmoid().tolist(), strict=True))
+        best = sorted(expected.items(), key=lambda pair: -pair[1])
+        assert prediction.classes is not None
+        assert dict(prediction.classes) == pytest.approx({k: v for k, v in best if v > 0.5}, abs=1e-5)
+        assert dict(prediction.top) == pytest.approx(dict(best[:2]), abs=1e-5)
+        record = prediction.to_dict()
+        assert list(record) == ["path", "class", "probability", "classes", "top"]
+        assert (record["class"], record["probability"]) == prediction.top[0]
+        named.add(len(prediction.classes))
+    assert max(named) > 2 or len(named) > 1  # as many as there are, not as many as top
+
+
+def test_the_record_of_a_picture_with_none_of_the_classes_says_so_and_names_the_nearest() -> None:
+    record = Prediction(path="x.png", top=(("bee", 0.25), ("ant", 0.125)), classes=()).to_dict()
+    assert record == {
+        "path": "x.png",
+        "class": "bee",
+        "probability": 0.25,
+        "classes": [],
+        "top": [{"class": "bee", "probability": 0.25}, {"class": "ant", "probability": 0.125}],
+    }
+
+
 @pytest.mark.parametrize("temperature", [0.5, 2.0, 10.0])
 def test_the_cards_temperature_is_used(temperature: float, model: Model, folder: Path) -> None:
     """Guo et al. 2017, arXiv:1706.04599, section 4.2: softmax(logits / T)."""

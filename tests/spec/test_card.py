@@ -87,11 +87,18 @@ def test_the_stored_card_of_every_schema_is_read_for_ever(schema: int) -> None:
         Preprocess(size=(96, 128), resize=160, interpolation="bicubic", mean=(0.5,), std=(0.25,)),
         profile="ignore" if schema == 1 else "srgb",
     )
+    assert read.task == ("classes" if schema == 3 else "class")
     assert read.calibration == {"temperature": 1.25}
     assert read.origin == {"metrics": {"test_top1": 0.875}, "started_from": "resnet50d"}
     assert read.unknown == {"from_a_later_version": [1, "two", None]}
     if schema == SCHEMA:
         assert read.to_json() + "\n" == text
+
+
+@pytest.mark.parametrize("task", ["class", "classes"])
+def test_what_answers_mean_is_read_back_and_makes_another_card(task: Any) -> None:
+    assert Card.from_json(card(task=task).to_json()) == card(task=task)
+    assert (card(task=task).to_json() == card().to_json()) == (task == "class")
 
 
 def test_class_names_that_were_changed_afterwards_are_noticed() -> None:
@@ -113,6 +120,7 @@ def test_the_hash_of_class_names_tells_order_and_borders_apart() -> None:
         ({"classes": ("cat", "dog", "cat")}, "class names must differ; these stand more than once: cat"),
         ({"classes": ("cat", "dog", "\udcff")}, "class names must be Unicode texts, and '.udcff' is none"),
         ({"preprocess": Preprocess(colour="grey")}, "gives 1 channels and the network takes 3; .*in_channels=1"),
+        ({"task": "numbers"}, "task='numbers' is not possible; allowed: class, classes"),
         ({"calibration": {"temperature": 0.0}}, "temperature=0.0 is not possible; allowed: above 0"),
         ({"calibration": {"temperature": float("nan")}}, "temperature=nan is not possible"),
         ({"calibration": {"temperature": "warm"}}, "temperature='warm' is not possible"),
@@ -135,8 +143,11 @@ def test_a_network_without_a_head_may_keep_its_class_names_or_have_none() -> Non
         ("{", "the card is not JSON"),
         ("[" * 100_000, "the card is not JSON"),
         ("[]", "the card must be a JSON object, not list"),
-        ("{}", "the card lacks schema, architecture, classes"),
+        ("{}", "the card lacks schema, architecture, task, classes"),
         (changed(preprocess=None), "the card lacks preprocess"),
+        (changed(task=None), "the card lacks task"),
+        (changed(task=["class"]), "the card's task must be str, not list"),
+        (changed(task="several"), "task='several' is not possible; allowed: class, classes"),
         (changed(schema="1"), "the card's schema must be int, not str"),
         (changed(schema=True), "the card's schema must be int, not bool"),
         (changed(schema=0), "the card has schema 0"),

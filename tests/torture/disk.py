@@ -18,28 +18,29 @@ Act = Callable[[], object]
 class Disk:
     """Counts the steps that change a folder, and does something else at step `at` (from 0).
 
-    A step is an open for writing, a write, an fsync, a change of permissions, a rename, a removal or a new
-    folder. `act` raises or kills; a write has by then brought half of its bytes to the file. With `lasting`
-    every later step meets it too.
+    A step is an open for writing, a write, an fsync, a change of permissions or of a length, a rename, a removal or a
+    new folder. `act` raises or kills; a write has by then brought half of its bytes to the file. So many
+    steps one after the other meet it as `lasting` says, which may be `math.inf`.
     """
 
-    def __init__(self, folder: Path, at: int | None = None, act: Act = lambda: None, *, lasting: bool = False) -> None:
+    def __init__(self, folder: Path, at: int | None = None, act: Act = lambda: None, *, lasting: float = 1) -> None:
         self.folder = os.path.realpath(folder)
         self.at, self.act, self.lasting = at, act, lasting
         self.steps: list[str] = []
+        self.renamed: list[str] = []  # files that have their name, in order
 
     def step(self, name: str) -> bool:
         """Count a step; say whether it fails."""
         self.steps.append(name)
         now = len(self.steps) - 1
-        return self.at is not None and (now == self.at or (self.lasting and now > self.at))
+        return self.at is not None and self.at <= now < self.at + self.lasting
 
     @contextmanager
     def watched(self) -> Iterator[Disk]:
         """Put this disk under the whole process while the block runs."""
         patches = [
             mock.patch.object(os, name, self._stepped(name, getattr(os, name)))
-            for name in ("open", "chmod", "replace", "unlink", "mkdir")
+            for name in ("open", "chmod", "truncate", "replace", "unlink", "mkdir")
         ]
         patches.append(mock.patch.object(os, "fsync", self._fsync(os.fsync)))
         opened = self._opened(io.open)
@@ -60,7 +61,10 @@ class Disk:
             changes = name != "mkdir" or not os.path.exists(path)
             if self._is_ours(path) and changes and self.step(f"{name} {Path(os.fspath(path)).name}"):
                 self.act()
-            return real(path, *rest, **named)
+            done = real(path, *rest, **named)
+            if name == "replace" and self._is_ours(rest[0]):
+                self.renamed.append(os.path.relpath(rest[0], self.folder))
+            return done
 
         return stepped
 

@@ -31,7 +31,7 @@ from resnets.files.unpickle import loads
 from resnets.spec.card import Card
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.training import checkpoint
-from resnets.training.recipe import recipe
+from resnets.training.recipes import recipe
 from resnets.training.request import Request
 from resnets.training.run import RunFolder
 from resnets.weights.modelfile import CARD_KEY, load, read_card, save

@@ -32,10 +32,10 @@ START = (
 MOST_KILLS = 4
 
 
-def start(out: Path, *request: str) -> subprocess.Popen[str]:
+def start(*request: str) -> subprocess.Popen[str]:
     """Start `resnets train digits` in a process of its own."""
     code = "from resnets.cli import main; main()"
-    words = [sys.executable, "-c", code, "train", "digits", *request, "--threads", "1", "--out", str(out)]
+    words = [sys.executable, "-c", code, "train", *request]
     return subprocess.Popen(
         words, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -43,7 +43,9 @@ def start(out: Path, *request: str) -> subprocess.Popen[str]:
 
 def start_or_resume(out: Path) -> subprocess.Popen[str]:
     """What a user types: the same again until there is a run, and --resume from then on."""
-    return start(out, "--resume") if (out / "recipe.json").exists() else start(out, *START)
+    if (out / "recipe.json").exists():
+        return start("--resume", str(out))
+    return start("digits", *START, "--threads", "1", "--out", str(out))
 
 
 def finish(process: subprocess.Popen[str], story: str) -> None:
@@ -75,7 +77,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(
 ) -> None:
     whole = tmp_path / "whole"
     began = time.monotonic()
-    process = start(whole, *START)
+    process = start_or_resume(whole)
     while process.poll() is None and not (whole / "recipe.json").exists():
         time.sleep(0.005)
     training = time.monotonic()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import math
 import random
 import re
 import resource
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,15 +24,17 @@ from resnets.files import atomic
 from resnets.net.network import ResNet
 from resnets.page.plot import curves
 from resnets.training import checkpoint
-from resnets.training.recipe import recipe
+from resnets.training.recipes import recipe
 from resnets.training.request import Request
 from resnets.training.run import RunFolder
 from resnets.training.train import train
+from resnets.training.watch import Watch
 from resnets.weights.modelfile import save
 from tests import tiny
+from tests.torture import nursery
 from tests.torture.disk import Disk, failing
 
-SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 3, "batch_size": 8}
+SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 2, "batch_size": 8, "held_out": 10, "patience": 9}
 FAULTS = {"full": errno.ENOSPC, "broken": errno.EIO}
 
 
@@ -44,7 +49,17 @@ def pair(seed: int) -> tuple[ResNet, torch.optim.Optimizer]:
 
 
 def write_checkpoint(folder: Path, version: int, step: int = 7) -> None:
-    checkpoint.save(folder, *pair(version), checkpoint.Progress(epoch=1, step=step, seconds=version))
+    network, optimizer = pair(version)
+    progress = checkpoint.Progress(epoch=1, step=step, seconds=version)
+    checkpoint.save(folder, {"network": network}, optimizer, progress)
+
+
+def restore(folder: Path, network: ResNet, optimizer: torch.optim.Optimizer) -> checkpoint.Progress | None:
+    saved = checkpoint.read(folder)
+    if saved is None:
+        return None
+    checkpoint.put_back(saved, {"network": network}, optimizer)
+    return saved.progress
 
 
 def line(step: int) -> dict[str, float]:
@@ -115,7 +130,7 @@ def test_a_disk_that_fails_for_good_leaves_the_old_file_or_the_new_one(writer: s
     old, new, steps = versions(name, write, tmp_path)
     for at, step in enumerate(steps):
         write(tmp_path, 1)
-        with Disk(tmp_path, at, failing(errno.EIO), lasting=True).watched(), pytest.raises(OSError):
+        with Disk(tmp_path, at, failing(errno.EIO), lasting=math.inf).watched(), pytest.raises(OSError):
             write(tmp_path, 2)
         renamed = "replace" in " ".join(steps[:at])
         assert (tmp_path / name).read_bytes() == (new if renamed else old), f"after {step} failed"
@@ -160,7 +175,7 @@ def test_a_disk_that_fails_while_a_checkpoint_is_saved_leaves_one_to_go_on_from(
         with Disk(folder, at, failing(FAULTS[fault])).watched(), pytest.raises(OSError):
             write_checkpoint(folder, 3, 3)
         network, optimizer = pair(0)
-        progress = checkpoint.restore(folder, network, optimizer)
+        progress = restore(folder, network, optimizer)
         assert progress is not None
         assert progress.step == (3 if "replace" in " ".join(disk.steps[:at]) else 2), f"after {step} failed"
         assert same(network, pair(progress.step)[0])
@@ -197,13 +212,13 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, see
             continue
         newest.write_bytes(torn)
         network, optimizer = pair(0)
-        progress = checkpoint.restore(tmp_path, network, optimizer)
+        progress = restore(tmp_path, network, optimizer)
         assert progress is not None, what
         assert progress.step == 1, what
         assert same(network, pair(1)[0]), what
     older.write_bytes(b"torn too")
     network, optimizer = pair(0)
-    assert checkpoint.restore(tmp_path, network, optimizer) is None
+    assert restore(tmp_path, network, optimizer) is None
     assert same(network, pair(0)[0]), "nothing of a torn checkpoint may reach the network"
 
 
@@ -222,29 +237,84 @@ def test_metrics_that_end_in_half_a_line_are_read_to_the_line_before(tmp_path: P
         assert run.lines() == [*lines, line(4)], cut
 
 
-def test_a_run_on_a_disk_that_failed_once_goes_on_to_the_same_bytes(
-    tmp_path: Path, seed: int, seconds: Callable[[float], float]
-) -> None:
-    data = tiny.data_set()
-    with Disk(tmp_path / "whole").watched() as disk:
-        tiny.run(data, tmp_path / "whole", **SHORT)
-    expected = (tmp_path / "whole" / "model.safetensors").read_bytes()
-    chance = random.Random(seed)
-    faults = [(at, name) for at in range(len(disk.steps)) for name in FAULTS]
-    chance.shuffle(faults)
-    end = time.monotonic() + seconds(0.1)
-    tried = 0
-    for at, name in faults:
-        folder = tmp_path / f"{at}-{name}"
-        with Disk(folder, at, failing(FAULTS[name])).watched(), pytest.raises(OSError):
-            tiny.run(data, folder, **SHORT)
-        if (folder / "recipe.json").exists():
-            train(data, out=folder, device="cpu", resume=True)
+def train_on(disk: Disk, out: Path) -> None:
+    """Start a run on a disk, or resume the one that is there, with a checkpoint after every step."""
+    data, watch = tiny.data_set(), Watch(checkpoint_every=0.0)
+    with disk.watched(), nursery.hurried():
+        if (out / "recipe.json").exists():
+            train(data, resume=out, device="cpu", watch=watch)
         else:
-            tiny.run(data, folder, **SHORT)
-        where = f"seed {seed}: {disk.steps[at]} (step {at}) failed with {name}"
-        assert (folder / "model.safetensors").read_bytes() == expected, where
-        tried += 1
-        if time.monotonic() > end:
-            break
-    print(f"{tried} of {len(faults)} faults of a run")
+            tiny.run(data, out, watch=watch, **SHORT)
+
+
+def newest(out: Path) -> int | None:
+    """The step of the newest whole checkpoint."""
+    saved = checkpoint.read(out / "state")
+    return None if saved is None else saved.progress.step
+
+
+def suffer(out: Path, at: int, fault: str, lasting: float = 1) -> bool:
+    """Train on a disk that fails so; say whether the run went on to its end. The newest checkpoint always loads."""
+    began = newest(out)
+
+    def act() -> None:
+        written = [name for name in disk.renamed if name.startswith("state/step-")]
+        assert newest(out) == (int(written[-1][11:20]) if written else began), disk.steps[-1]
+        failing(FAULTS[fault])()
+
+    disk = Disk(out, at, act, lasting=lasting)
+    try:
+        train_on(disk, out)
+    except OSError as error:
+        assert error.errno == FAULTS[fault]
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A run on a good disk, and its steps."""
+    out = tmp_path_factory.mktemp("good") / "whole"
+    disk = Disk(out)
+    train_on(disk, out)
+    return out, disk.steps
+
+
+def test_a_run_on_a_disk_that_fails_at_any_step_goes_on_or_is_resumed_to_the_same_bytes(
+    tmp_path: Path, whole: tuple[Path, list[str]]
+) -> None:
+    good, steps = whole
+    metrics = [at for at, step in enumerate(steps) if step == "open metrics.jsonl"]
+    first = next(at for at, step in enumerate(steps) if step.startswith("replace .step-"))
+    ended = {True: 0, False: 0}
+    for at, fault in itertools.product(range(len(steps)), FAULTS):
+        out, where = tmp_path / f"{at}-{fault}", f"{steps[at]} (step {at}) failed with {fault}"
+        ended[went_on := suffer(out, at, fault)] += 1
+        assert went_on or not first < at < metrics[-1], f"{where}: that is no reason to stop"
+        if not went_on:
+            train_on(Disk(out), out)
+        RunFolder(out).sweep()
+        nursery.assert_same_end(good, out, where)
+        shutil.rmtree(out)
+    print(f"{2 * len(steps)} faults: {ended[True]} runs went on, {ended[False]} stopped and were resumed")
+
+
+def test_a_run_on_a_disk_that_is_full_for_a_while_goes_on_or_is_resumed_to_the_same_bytes(
+    tmp_path: Path, whole: tuple[Path, list[str]], seed: int, seconds: Callable[[float], float]
+) -> None:
+    good, steps = whole
+    chance, end = random.Random(f"{seed} outages"), time.monotonic() + seconds(0.05)
+    ended = {True: 0, False: 0}
+    while not sum(ended.values()) or time.monotonic() < end:
+        out = tmp_path / str(sum(ended.values()))
+        at, lasting, fault = chance.randrange(len(steps)), chance.choice((3, 10, 40, math.inf)), chance.choice([*FAULTS])
+        went_on = suffer(out, at, fault, lasting)
+        where = f"seed {seed}: {steps[at]} (step {at}) and {lasting} more failed with {fault}"
+        assert not went_on or lasting < math.inf, where
+        while not went_on:  # and once more on the way
+            went_on = suffer(out, chance.randrange(len(steps)), fault, 1)
+        RunFolder(out).sweep()
+        nursery.assert_same_end(good, out, where)
+        shutil.rmtree(out)
+        ended[went_on] += 1
+    print(f"{sum(ended.values())} times a disk was full for a while")

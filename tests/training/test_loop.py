@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from resnets.data.loader import Batch, Loader
 from resnets.net.network import ResNet
 from resnets.spec.preprocess import Preprocess
-from resnets.training.loop import Diverged, State, fit, train_step
+from resnets.training.loop import Diverged, fit, train_step
 from resnets.training.optimizer import optimizer
-from resnets.training.recipe import Recipe, recipe
+from resnets.training.recipe import Recipe
+from resnets.training.recipes import recipe
+from resnets.training.state import Seen, State
 from tests import tiny
 
 PREPROCESS = Preprocess(size=(8, 8), mean=(0.5,), std=(0.25,))
@@ -42,9 +44,9 @@ def test_the_training_loss_is_the_cross_entropy_of_the_logits() -> None:
     state, batch, before = after_one_step()
     logits = before(batch.images)
     by_hand = -logits.log_softmax(1)[torch.arange(len(batch)), batch.labels].sum()
-    assert state.loss == pytest.approx(by_hand.item(), rel=1e-6)
-    assert state.right == int((logits.argmax(1) == batch.labels).sum())
-    assert state.seen == len(batch) == 12
+    assert state.progress.loss == pytest.approx(by_hand.item(), rel=1e-6)
+    assert state.progress.right == int((logits.argmax(1) == batch.labels).sum())
+    assert state.progress.seen == len(batch) == 12
 
 
 def test_the_gradient_is_that_of_the_cross_entropy_of_the_logits() -> None:
@@ -63,7 +65,7 @@ def test_softmax_applied_twice_as_in_note_002_is_another_loss_and_another_gradie
     state, batch, before = after_one_step()
     twice = F.cross_entropy(before(batch.images).softmax(1), batch.labels)
     twice.backward()
-    assert abs(state.loss / state.seen - twice.item()) > 0.01
+    assert abs(state.progress.loss / state.progress.seen - twice.item()) > 0.01
     ours, theirs = state.network.head.linear.weight.grad, before.head.linear.weight.grad
     assert float((ours - theirs).abs().max()) > 0.1 * float(ours.abs().max())
 
@@ -107,7 +109,7 @@ def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
     state, batch, before = after_one_step(label_smoothing=0.3)
     likely = before(batch.images).log_softmax(1)
     by_hand = -(0.7 * likely[torch.arange(len(batch)), batch.labels] + 0.3 * likely.mean(1)).sum()
-    assert state.loss == pytest.approx(by_hand.item(), rel=1e-6)
+    assert state.progress.loss == pytest.approx(by_hand.item(), rel=1e-6)
 
 
 def test_gradients_of_earlier_steps_are_not_added() -> None:
@@ -140,7 +142,7 @@ def test_the_papers_rate_drops_after_32000_and_48000_of_its_64000_steps() -> Non
     state = state_of(tiny.network(), row, total=64_000)
     state.network.train()
     for step, wanted in ((0, 0.1), (31_999, 0.1), (32_000, 0.01), (47_999, 0.01), (48_000, 0.001), (63_999, 0.001)):
-        state.step = step
+        state.progress.step = step
         train_step(state, batch_of())
         assert state.lr == pytest.approx(wanted)
 
@@ -163,10 +165,10 @@ class Count:
         self.seen: list[int] = []
         self.epochs: list[int] = []
 
-    def step(self, state: State) -> None:
+    def step(self, state: State, seen: Seen) -> None:
         assert state.network.training
-        self.seen.append(state.seen)
-        state.seen = 0
+        self.seen.append(state.progress.seen)
+        state.progress.seen = 0
 
     def epoch(self, state: State) -> None:
         self.epochs.append(state.step)

@@ -21,14 +21,18 @@ from resnets.data.manifest import LeftOut, Manifest, name_in_manifest, write_man
 from resnets.data.open import open_data
 from resnets.data.reading import Reading
 from resnets.data.source import ArraySource
+from resnets.net.world import ALONE
 from resnets.spec.preprocess import IMAGENET, Preprocess
 from resnets.training import train as training
-from resnets.training.loop import State, _loss, fit
+from resnets.training.balance import Balance
+from resnets.training.loop import fit
+from resnets.training.loss import losses, targets
 from resnets.training.optimizer import optimizer
 from resnets.training.prepare import loader, prepare
-from resnets.training.recipe import recipe
+from resnets.training.recipes import recipe
 from resnets.training.request import Request
 from resnets.training.run import RunFolder
+from resnets.training.state import Seen, State
 from resnets.training.watch import Watch
 from tests import tiny
 
@@ -135,7 +139,8 @@ def test_kept_pictures_are_trained_on_in_place_of_the_files(photos: Path, tmp_pa
     assert any("decoded pictures are taken from" in line for line in said)
     assert first.path.read_bytes() == again.path.read_bytes()
     assert (first.skipped, again.skipped) == ((), ())
-    assert [json.loads((tmp_path / name / "recipe.json").read_text())["cached"] for name in "ab"] == [True, True]
+    kept = [json.loads((tmp_path / name / "recipe.json").read_text())["cache"] for name in "ab"]
+    assert kept == [str(tmp_path / "cache")] * 2
 
 
 def test_kept_pictures_give_the_model_that_the_files_give(photos: Path, tmp_path: Path) -> None:
@@ -157,7 +162,7 @@ def test_workers_and_their_kind_reach_the_loader(photos: Path, tmp_path: Path, m
     data = open_data(photos)
     row = recipe("digits", batch_size=5, seed=9, decoding="fast")
     parts = prepare(data, asked(data, recipe=row), say=print)
-    batches = loader(parts, row, torch.device("cpu"), workers=5, kind="processes")
+    batches = loader(parts, row, ALONE, workers=5, kind="processes")
     assert (batches.workers, batches.kind, batches.seed, batches.shuffle) == (5, "processes", 9, True)
     assert (batches.preprocess.decoding, parts.preprocess.decoding) == ("fast", "exact")
     assert batches.batches_per_epoch == 3  # of 16 pictures: the last of them joins the five before
@@ -216,12 +221,36 @@ def test_what_pictures_do_not_allow_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_pictures_of_several_classes_are_not_trained_on_yet(tmp_path: Path) -> None:
-    several = ArraySource(tiny.array(12).pixels, np.eye(12, 3) > 0, "train")
-    data = DataSet(name="several", classes=("a", "b", "c"), train=several, test=None, fingerprint="")
-    with pytest.raises(DataError, match="a picture of several may have several classes"):
+def test_numbers_in_place_of_classes_are_not_trained_on(tmp_path: Path) -> None:
+    several = ArraySource(tiny.array(12).pixels, np.eye(12, 3, dtype=np.float32), "train")
+    data = DataSet(name="numbers", classes=("a", "b", "c"), train=several, test=None, fingerprint="")
+    with pytest.raises(DataError, match="a picture of numbers has numbers in place of a class"):
         tiny.run(data, tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()
+
+
+def several(count: int, seed: int = 0) -> ArraySource:
+    """Pictures with any of three marks: a bright top row, a bright left side, a bright middle."""
+    chance = np.random.default_rng(seed)
+    labels = chance.random((count, 3)) < 0.4
+    pixels = chance.integers(0, 60, (count, 8, 8, 3)).astype(np.uint8)
+    pixels[labels[:, 0], :2] += 180
+    pixels[labels[:, 1], 2:, :2] += 180
+    pixels[labels[:, 2], 3:6, 3:6] += 180
+    return ArraySource(pixels, labels, "train")
+
+
+@pytest.mark.parametrize("imbalance", ["ignore", "weights"])
+def test_pictures_of_several_classes_are_learnt(imbalance: str, tmp_path: Path) -> None:
+    data = DataSet(
+        name="marks", classes=("top", "left", "middle"), train=several(160), test=several(40, 1), fingerprint=""
+    )
+    trained = tiny.run(data, tmp_path / "run", **QUICK | {"epochs": 12, "batch_size": 16, "imbalance": imbalance})
+    assert trained.model.card.task == "classes"
+    assert trained.report is not None
+    assert trained.report.headline[0] == "map"
+    assert trained.report.headline[1] > 0.95
+    assert lines(tmp_path / "run")[-1]["map"] == trained.report.headline[1]
 
 
 # Mixed pictures.
@@ -239,7 +268,8 @@ def test_the_loss_of_a_mixed_picture_is_that_of_both_labels_in_their_shares(smoo
         wanted[k, labels[k]] += (1 - smoothing) * share[k]
         wanted[k, labels[partners[k]]] += (1 - smoothing) * (1 - share[k])
     by_hand = -(wanted * logits.log_softmax(1)).sum(1).mean()
-    assert _loss(logits, batch, smoothing).item() == pytest.approx(by_hand.item(), rel=1e-6)
+    row = recipe("digits", label_smoothing=smoothing)
+    assert losses(logits, targets(batch), row, Balance()).mean().item() == pytest.approx(by_hand.item(), rel=1e-6)
 
 
 def test_workers_do_not_change_what_mixed_pictures_teach(photos: Path, tmp_path: Path) -> None:
@@ -260,13 +290,13 @@ def test_the_time_that_training_waited_for_pictures_adds_up() -> None:
     state = State(network=network, optimizer=optimizer(network, row), recipe=row, device=torch.device("cpu"), total=5)
     preprocess = Preprocess(size=(8, 8))
     fit(state, Waiting(tiny.array(12), preprocess, batch_size=4), Unwatched())
-    assert (state.step, state.waited) == (5, 1.25)
+    assert (state.step, state.progress.waited) == (5, 1.25)
 
 
 class Unwatched:
     """A watcher that looks away."""
 
-    def step(self, state: State) -> None:
+    def step(self, state: State, seen: Seen) -> None:
         """Look away."""
 
     def epoch(self, state: State) -> None:
@@ -283,8 +313,8 @@ class Stopped(BaseException):
 class StopAtFour(Watch):
     """Stops within the second epoch."""
 
-    def step(self, state: State) -> None:
-        super().step(state)
+    def step(self, state: State, seen: Seen) -> None:
+        super().step(state, seen)
         if state.step == 4:
             raise Stopped
 
@@ -317,7 +347,7 @@ def test_a_stopped_run_ends_in_the_same_bytes(
     given = request_(tmp_path)
     tiny.run(photos, tmp_path / "whole", **QUICK | given)
     stop(photos, tmp_path / "stopped", **given)
-    training.train(photos, out=tmp_path / "stopped", device="cpu", resume=True, cache=given.get("cache"), workers=3)
+    training.train(photos, resume=tmp_path / "stopped", device="cpu", workers=3)
     whole, stopped = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "stopped"))
     assert whole == stopped
     assert lines(tmp_path / "whole") == lines(tmp_path / "stopped")
@@ -326,7 +356,7 @@ def test_a_stopped_run_ends_in_the_same_bytes(
 def test_a_stopped_run_on_bands_ends_in_the_same_bytes(bands: Path, tmp_path: Path) -> None:
     for out, end in (("whole", tiny.run), ("stopped", stop)):
         end(bands, tmp_path / out, facts=BANDS, reading=NPY, **QUICK)
-    training.train(bands, out=tmp_path / "stopped", device="cpu", resume=True)
+    training.train(bands, resume=tmp_path / "stopped", device="cpu")
     whole, stopped = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "stopped"))
     assert whole == stopped
 
@@ -337,17 +367,25 @@ def test_a_stopped_run_on_bands_ends_in_the_same_bytes(bands: Path, tmp_path: Pa
 def test_a_resumed_run_takes_no_other_pictures(other: dict[str, Any], photos: Path, tmp_path: Path) -> None:
     stop(photos, tmp_path / "run")
     with pytest.raises(ValueError, match="goes on with its own recipe, size, facts and pictures; leave those out"):
-        training.train(photos, out=tmp_path / "run", device="cpu", resume=True, **other)
+        training.train(photos, resume=tmp_path / "run", device="cpu", **other)
 
 
-def test_a_resumed_run_has_a_cache_if_it_was_started_with_one(photos: Path, tmp_path: Path) -> None:
-    for name, first, second, sentence in (
-        ("kept", tmp_path / "cache", None, "was started with a cache; add the --cache it had"),
-        ("files", None, tmp_path / "cache", "was started without a cache; leave out --cache"),
-    ):
-        stop(photos, tmp_path / name, cache=first)
-        with pytest.raises(ValueError, match=sentence):
-            training.train(photos, out=tmp_path / name, device="cpu", resume=True, cache=second)
+def test_a_resumed_run_keeps_the_cache_it_was_started_with(photos: Path, tmp_path: Path) -> None:
+    stop(photos, tmp_path / "run", cache=tmp_path / "cache")
+    (pack,) = (tmp_path / "cache").iterdir()
+    pack.unlink()
+    training.train(resume=tmp_path / "run", device="cpu")
+    assert pack.exists()
+    with pytest.raises(ValueError, match="goes on with its own recipe"):
+        training.train(resume=tmp_path / "run", device="cpu", cache=tmp_path / "other")
+
+
+def test_pictures_that_were_moved_are_found_where_they_are_given_again(photos: Path, tmp_path: Path) -> None:
+    stop(photos, tmp_path / "run")
+    moved = photos.rename(tmp_path / "moved")
+    with pytest.raises(ValueError, match=r"there is no data set, no file and no folder"):
+        training.train(resume=tmp_path / "run", device="cpu")
+    assert training.train(moved, resume=tmp_path / "run", device="cpu").path.exists()
 
 
 def test_a_resumed_run_refuses_another_split(photos: Path, tmp_path: Path) -> None:
@@ -356,7 +394,7 @@ def test_a_resumed_run_refuses_another_split(photos: Path, tmp_path: Path) -> No
     rows = split.read_text().splitlines()
     split.write_text("\n".join(row.replace("train", "test") if number == 2 else row for number, row in enumerate(rows)))
     with pytest.raises(ValueError, match="was started with another split"):
-        training.train(photos, out=tmp_path / "run", device="cpu", resume=True)
+        training.train(photos, resume=tmp_path / "run", device="cpu")
 
 
 def test_what_a_killed_run_was_writing_is_removed_from_both_folders(photos: Path, tmp_path: Path) -> None:
@@ -364,5 +402,5 @@ def test_what_a_killed_run_was_writing_is_removed_from_both_folders(photos: Path
     torn = [tmp_path / "run" / folder / ".x.json.77.0123abcd.part" for folder in (".", "state")]
     for path in torn:
         path.touch()
-    training.train(photos, out=tmp_path / "run", device="cpu", resume=True)
+    training.train(photos, resume=tmp_path / "run", device="cpu")
     assert [path for path in torn if path.exists()] == []

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from resnets.data.augmentation.augment import AUGMENTATIONS
-from resnets.training.recipe import BOUNDS, RECIPES, WHOLE, Recipe, recipe
+from resnets.training.recipe import BOUNDS, WHOLE, Recipe
+from resnets.training.recipes import RECIPES, recipe
 
 
 @pytest.mark.parametrize("row", RECIPES.values(), ids=lambda row: row.name)
@@ -80,8 +81,9 @@ def test_an_unknown_number_suggests_the_nearest(name: str, near: str) -> None:
 @pytest.mark.parametrize("field", BOUNDS)
 def test_numbers_outside_their_bounds_are_refused_and_the_bounds_themselves_are_not(field: str) -> None:
     least, most = BOUNDS[field]
+    room = {"batch_size": 65_536, "freeze": "C2", "held_out": 10}  # what some of them need beside them
     for value in (least, most):
-        assert getattr(recipe("digits", **{field: value}), field) == value
+        assert getattr(recipe("digits", **room | {field: value}), field) == value
     for value in (least - 1, most * 2 + 1, float("nan"), float("inf"), "3", [1]):
         with pytest.raises(ValueError, match=rf"{field}=.* is not possible in a recipe; allowed: .*to"):
             recipe("digits", **{field: value})
@@ -98,7 +100,15 @@ def test_counts_are_whole_numbers(field: str) -> None:
     [
         ({"optimizer": "lion"}, "optimizer='lion' is not possible in a recipe; allowed: one of sgd, adam, adamw"),
         ({"schedule": "exponential"}, "allowed: one of constant, steps, cosine, one_cycle"),
-        ({"precision": "fp16"}, "allowed: one of auto, fp32, bf16"),
+        ({"precision": "fp8"}, "allowed: one of auto, fp32, bf16, fp16"),
+        ({"loss": "hinge"}, "allowed: one of cross_entropy, bce"),
+        ({"imbalance": "focal"}, "allowed: one of ignore, weights, sampler, logits"),
+        ({"thaw": 0.5}, "allowed: None, or with freeze=LEVEL, which says what is frozen until then"),
+        ({"patience": 3}, "allowed: with held_out=N too: stopping by the test pictures would choose by them"),
+        ({"accumulate": 33}, "allowed: 1 to 32: a part of one is nothing to a norm"),
+        ({"grow_from": 0.5, "grow_to": 0.25}, "allowed: grow_from=0.5 to 1"),
+        ({"augmenting": (("mixing", 1),)}, "allowed: numbers of an augmentation: brightness"),
+        ({"sync_norms": 1}, "allowed: true or false"),
         ({"augmentation": "autoaugment"}, "allowed: one of none, digits, mnist"),
         ({"milestones": (0.75, 0.5)}, "allowed: rising shares of the run, between 0 and 1"),
         ({"milestones": (0.5, 1.0)}, "allowed: rising shares of the run, between 0 and 1"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from resnets.data.reading import Columns, Reading
-from resnets.training.recipe import recipe
+from resnets.training.recipes import recipe
 from resnets.training.request import Request
 from resnets.training.run import RunFolder
 from tests import tiny
@@ -26,7 +26,9 @@ FULL = Request(
     facts={"stem": "cifar", "widths": [4, 8]},
     pixels={"alpha": (0, 0, 0), "fit": "pad", "exif": False},
     reading=Reading(formats=("PNG",), test_share=0.5, columns=Columns(group="patient", numbers=("x",))),
-    cached=True,
+    data_path="/pictures",
+    cache="/kept",
+    machine={"threads": 2},
 )
 
 
@@ -55,7 +57,9 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a side too many": lambda facts: facts.update(size=[32, 48, 3]),
     "the facts are a list": lambda facts: facts.update(facts=[]),
     "the pixels are a list": lambda facts: facts.update(pixels=[]),
-    "the cache is a number": lambda facts: facts.update(cached=1),
+    "the cache is a number": lambda facts: facts.update(cache=1),
+    "the place is a number": lambda facts: facts["data"].update(path=1),
+    "the machine is a list": lambda facts: facts.update(machine=[]),
     "the reading is a number": lambda facts: facts.update(reading=3),
     "the reading cannot be": lambda facts: facts["reading"].update(formats=["HEIC"]),
     "the recipe is a list": lambda facts: facts.update(recipe=[]),
@@ -81,18 +85,8 @@ def test_a_reading_that_this_version_does_not_know_is_named(tmp_path: Path) -> N
         RunFolder(tmp_path).read_request()
 
 
-@pytest.mark.parametrize(
-    ("cached", "sentence"),
-    [
-        (True, "was started with a cache; add the --cache it had"),
-        (False, "was started without a cache; leave out --cache"),
-    ],
-)
-def test_a_run_goes_on_with_the_pictures_it_began_with(cached: bool, sentence: str) -> None:
+def test_a_run_goes_on_with_the_pictures_it_began_with() -> None:
     data = tiny.data_set()
-    asked = replace(FULL, data_sha256=data.fingerprint, cached=cached)
-    asked.check(data, cached=cached)
-    with pytest.raises(ValueError, match=sentence):
-        asked.check(data, cached=not cached)
+    replace(FULL, data_sha256=data.fingerprint).check(data)
     with pytest.raises(ValueError, match=r"was started on other pictures \(photos, sha256 abababababab\)"):
-        FULL.check(data, cached=True)
+        FULL.check(data)

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+from resnets.training import finish
 from resnets.training import train as training
-from resnets.training.loop import State
+from resnets.training.checkpoint import checkpoints
+from resnets.training.state import Seen, State
 from resnets.training.watch import Watch
 from tests import tiny
 
@@ -27,20 +29,20 @@ class Stopped(BaseException):
 
 
 class StopAfter(Watch):
-    """Stops at a step, or when an epoch's checkpoint has been written."""
+    """Stops at a step, or when an epoch's checkpoint has been written; `every` step may have one too."""
 
-    def __init__(self, *, step: int = -1, epoch: int = -1) -> None:
-        super().__init__()
+    def __init__(self, *, step: int = -1, epoch: int = -1, every: bool = False) -> None:
+        super().__init__(checkpoint_every=0.0 if every else 3600.0)
         self.at_step, self.at_epoch = step, epoch
 
-    def step(self, state: State) -> None:
-        super().step(state)
+    def step(self, state: State, seen: Seen) -> None:
+        super().step(state, seen)
         if state.step == self.at_step:
             raise Stopped
 
     def epoch(self, state: State) -> None:
         super().epoch(state)
-        if state.epoch == self.at_epoch:
+        if state.progress.epoch == self.at_epoch:
             raise Stopped
 
 
@@ -58,7 +60,7 @@ def stop(out: Path, watch: Watch, **request: Any) -> None:
 
 def resume(out: Path, **request: Any) -> None:
     torch.manual_seed(99)  # another process
-    training.train(tiny.data_set(50), out=out, device="cpu", resume=True, **request)
+    training.train(tiny.data_set(50), resume=out, device="cpu", **request)
 
 
 def assert_same_end(one: Path, other: Path) -> None:
@@ -67,8 +69,9 @@ def assert_same_end(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "watch", [StopAfter(epoch=2), StopAfter(step=6), StopAfter(step=1), StopAfter(epoch=4)],
-    ids=["between epochs", "within an epoch", "before the first checkpoint", "after the last epoch"],
+    "watch",
+    [StopAfter(epoch=2), StopAfter(step=6), StopAfter(step=6, every=True), StopAfter(step=1), StopAfter(epoch=4)],
+    ids=["between epochs", "within an epoch", "after a step", "before the first checkpoint", "after the last epoch"],
 )  # fmt: skip
 def test_a_stopped_run_ends_in_the_same_bytes_and_the_same_metrics(watch: Watch, tmp_path: Path) -> None:
     tiny.run(tiny.data_set(50), tmp_path / "whole", **QUICK)
@@ -109,7 +112,7 @@ def test_a_run_may_be_stopped_again_and_again(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
     tiny.run(tiny.data_set(50), tmp_path / "whole", **QUICK)
     stop(tmp_path / "stopped", StopAfter(epoch=3))
-    _, newest = sorted((tmp_path / "stopped" / "state").iterdir())
+    newest = checkpoints(tmp_path / "stopped" / "state")[-1]
     newest.write_bytes(newest.read_bytes()[:-50])
     resume(tmp_path / "stopped")
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
@@ -118,7 +121,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) 
 def test_without_any_whole_checkpoint_the_run_starts_again(tmp_path: Path) -> None:
     tiny.run(tiny.data_set(50), tmp_path / "whole", **QUICK)
     stop(tmp_path / "stopped", StopAfter(epoch=3))
-    for path in (tmp_path / "stopped" / "state").iterdir():
+    for path in checkpoints(tmp_path / "stopped" / "state"):
         path.write_bytes(b"")
     resume(tmp_path / "stopped")
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
@@ -133,7 +136,7 @@ def test_a_run_that_was_stopped_while_it_saved_its_model_writes_no_line_twice(
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save", stopped)
+        patch.setattr(finish, "save", stopped)
         stop(tmp_path / "stopped", Watch())
     resume(tmp_path / "stopped")
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
@@ -147,7 +150,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no run to resume \(no recipe\.json\); leave out --resume"):
+    with pytest.raises(ValueError, match=r"holds no run to resume \(no recipe\.json\); start one with DATA --out"):
         resume(tmp_path / "absent")
     assert list(tmp_path.iterdir()) == []
 
@@ -156,7 +159,7 @@ def test_other_pictures_are_refused_on_resume(tmp_path: Path) -> None:
     stop(tmp_path, StopAfter(epoch=1))
     before = (tmp_path / "metrics.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"was started on other pictures \(noise, sha256 .*give the same data"):
-        training.train(tiny.data_set(51), out=tmp_path, device="cpu", resume=True)
+        training.train(tiny.data_set(51), resume=tmp_path, device="cpu")
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
@@ -184,6 +187,6 @@ def test_a_process_killed_at_any_moment_ends_in_the_same_bytes(tmp_path: Path) -
             if killed:
                 process.kill()
     assert not (tmp_path / "killed" / "model.safetensors").exists()
-    again = [*words[:3], "train", "digits", "--resume", "--threads", "1", "--out", str(tmp_path / "killed")]
+    again = [*words[:3], "train", "--resume", str(tmp_path / "killed")]
     subprocess.run(again, env=environment, check=True, stdout=subprocess.DEVNULL)
     assert_same_end(tmp_path / "whole", tmp_path / "killed")

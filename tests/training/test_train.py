@@ -14,8 +14,9 @@ from resnets.data.dataset import DataSet
 from resnets.data.errors import TooManyBadImages
 from resnets.data.open import open_data
 from resnets.data.reading import Reading
-from resnets.training.loop import Diverged, State
+from resnets.training.loop import Diverged
 from resnets.training.run import RunFolder
+from resnets.training.state import Seen, State
 from resnets.training.watch import Watch
 from resnets.weights.modelfile import load, save
 from tests import tiny
@@ -294,7 +295,7 @@ def test_a_class_name_that_cannot_be_stored_is_refused_before_the_training_and_n
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     tiny.run(tiny.data_set(), tmp_path, **QUICK)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match="already holds a run; give another --out, or --resume to go on"):
+    with pytest.raises(ValueError, match="already holds a run; give another --out, or go on with that one: --resume"):
         tiny.run(tiny.data_set(), tmp_path, **QUICK)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -310,8 +311,8 @@ def test_a_metrics_file_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> 
 class Poison(Watch):
     """Spoils a weight after the third step, as a learning rate that is far too high does."""
 
-    def step(self, state: State) -> None:
-        super().step(state)
+    def step(self, state: State, seen: Seen) -> None:
+        super().step(state, seen)
         if state.step == 3:
             with torch.no_grad():
                 state.network.head.linear.bias.fill_(float("nan"))  # type: ignore[union-attr]
@@ -350,7 +351,7 @@ def test_photographs_of_any_size_are_trained_on_with_the_recipe_for_them(tmp_pat
     said: list[str] = []
     data = open_data(tmp_path / "photos")
     trained = tiny.run(data, tmp_path / "run", size=(16, 24), epochs=1, batch_size=4, say=said.append)
-    assert "recipe finetune: the one that suits photos; --recipe chooses another" in said
+    assert "recipe photos: the one that suits photos; --recipe chooses another" in said
     assert "Split 80/20: no train folder was given." in said
     preprocess = trained.model.card.preprocess
     assert (preprocess.size, preprocess.fit, preprocess.resize) == ((16, 24), "crop", 27)

@@ -7,7 +7,21 @@ from io import TextIOWrapper
 
 import typer
 
-from resnets.cli import bench_data, check, convert, demo, draw, evaluate, identify, pack, predict, show, train, weights
+from resnets.cli import (
+    bench_data,
+    check,
+    convert,
+    demo,
+    draw,
+    evaluate,
+    identify,
+    pack,
+    predict,
+    recipes,
+    show,
+    train,
+    weights,
+)
 
 app = typer.Typer(
     name="resnets",
@@ -17,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (show, draw, identify, convert, check, train, evaluate, predict, pack, bench_data, demo):
+for verb in (show, draw, identify, convert, check, recipes, train, evaluate, predict, pack, bench_data, demo):
     app.command(verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.command)
 app.add_typer(weights.app, name="weights")
 

@@ -48,11 +48,12 @@ def command(
 ) -> None:
     """Check a data set before it costs anything; exits with 0 if nothing is found and 3 if something is."""
     from resnets.data.check.check import check
+    from resnets.weights.wanted import wanted
 
     if manifest is not None and report is not None and manifest.resolve() == report.resolve():
         raise ValueError(f"--manifest and --report are both {manifest}; give each a file of its own")
     channels, pixels = parse_pixels(set_)
-    preprocess, stride = _network(model, size)
+    preprocess, stride = wanted(model, parse_size(size))
     reading = parse_reading(read, preprocess.formats if preprocess is not None else None)
     if preprocess is None and (channels or pixels):
         preprocess = replace(IMAGENET, profile="srgb")
@@ -85,30 +86,6 @@ def _of_channels(preprocess: Preprocess, channels: int | None) -> Preprocess:
         return preprocess
     colour: Colour = "grey" if channels == 1 else "rgb" if channels == 3 else "bands"
     return replace(preprocess, colour=colour, mean=(0.5,) * channels, std=(0.25,) * channels)
-
-
-def _network(model: str | None, size: str | None) -> tuple[Preprocess | None, int | None]:
-    """Return the preprocess and the stride of the network that the data are for; None for what nobody has said."""
-    from resnets.data.check.check import STRIDE
-    from resnets.spec.levels import levels
-    from resnets.spec.resolve import plan
-    from resnets.spec.variants import architecture
-    from resnets.weights.identify import card_of
-
-    pixels = parse_size(size)
-    if model is None and pixels is None:
-        return None, None
-    card = card_of(model) if model is not None else None
-    arch = card.architecture if card is not None else architecture(model) if model is not None else None
-    stride = STRIDE if arch is None else max(level.stride for level in levels(plan(arch)).values())
-    if card is not None:
-        preprocess = card.preprocess
-    else:
-        side = (arch.size, arch.size) if arch is not None else IMAGENET.size
-        preprocess = replace(IMAGENET, profile="srgb").at_size(side)
-    if pixels is not None:
-        preprocess = preprocess.at_size(pixels)
-    return preprocess, stride
 
 
 def _write(checked: Checked, manifest: Path | None, report: Path | None) -> list[str]:

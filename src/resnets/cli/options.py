@@ -75,15 +75,20 @@ def parse_facts(texts: list[str] | None) -> dict[str, Any]:
 def parse_settings(texts: list[str] | None) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return (facts of the architecture, numbers of the recipe, fields of the preprocess).
 
-    "stem=cifar", "momentum=0.95" and "alpha=0,0,0" are one of each. Raises `ValueError` as `parse_facts` does.
+    "stem=cifar", "momentum=0.95" and "alpha=0,0,0" are one of each; "mixup=0.2" is a number of the recipe's
+    augmentation. Raises `ValueError` as `parse_facts` does.
     """
+    from resnets.data.augmentation.rows import Augmentation
     from resnets.training.recipe import Recipe
 
-    own = {"name", "source"}  # of the rows themselves, in both tables
+    own = {"name", "source", "result", "augmenting"}  # of the rows themselves
     numbers = _those_of(Recipe, texts, without=own)
+    augmenting = _those_of(Augmentation, texts, without=own)
     # Training decodes as its recipe says; the model file's own way is not changed by the way.
     pixels = _those_of(Preprocess, texts, without={*numbers, "size"})
-    others = [text for text in texts or [] if _pair(text)[0] not in {*numbers, *pixels}]
+    others = [text for text in texts or [] if _pair(text)[0] not in {*numbers, *pixels, *augmenting}]
+    if augmenting:
+        numbers["augmenting"] = tuple(augmenting.items())
     return parse_facts(others), numbers, pixels
 
 

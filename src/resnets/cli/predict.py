@@ -20,7 +20,10 @@ def command(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Name what is in pictures: a line each, or JSON lines with --json."""
+    """Name what is in pictures: a line each, or JSON lines with --json.
+
+    A model for several classes in one picture names all that are above 50 %.
+    """
     set_threads(threads)
     from resnets.inference.predict import predict
     from resnets.weights.load import load
@@ -34,8 +37,10 @@ def command(
         elif prediction.error is not None:
             print(f"{prediction.path}  error: {prediction.error}")
         else:
-            ranked = ", ".join(f"{name} {share:.1%}" for name, share in prediction.top)
-            print(f"{prediction.path}  {ranked}")
+            several = prediction.classes is not None
+            ranked = ", ".join(f"{name} {share:.1%}" for name, share in prediction.classes or prediction.top)
+            none = "none above 50 %: " if several and not prediction.classes else ""
+            print(f"{prediction.path}  {none}{ranked}")
     if not count:
         raise ValueError(f"there is no picture in {', '.join(map(str, images))} of a format that this model reads")
     if bad:

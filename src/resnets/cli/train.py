@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,16 +24,22 @@ from resnets.cli.options import (
     set_threads,
 )
 
+if TYPE_CHECKING:
+    from resnets.training.finish import Trained
+
 
 def command(
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(help="A folder of classes, a table, an archive, shards, a pack, idx or CIFAR files, or digits."),
-    ],
-    model: Annotated[
-        str | None, typer.Option("--model", help="A network's name, or a model file to start from; default: resnet50.")
     ] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", help="A row of the recipes; default: by the data.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="A network's name, or a model file to start from; default: by the data."),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="A row of `resnets recipes`; default: by the data.")
+    ] = None,
     out: Out = None,
     size: Size = None,
     fit: Annotated[
@@ -42,9 +48,16 @@ def command(
     set_: Facts = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the training pictures.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Pictures in a step.")] = None,
+    accumulate: Annotated[
+        int | None, typer.Option("--accumulate", help="Parts of a batch, one after the other, for less memory.")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option("--optimizer", help="sgd, adam, adamw or lamb.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="The highest learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="L2 on the weights.")] = None,
     label_smoothing: Annotated[float | None, typer.Option("--label-smoothing", help="Share spread evenly.")] = None,
+    imbalance: Annotated[
+        str | None, typer.Option("--imbalance", help="Of the classes: ignore, weights, sampler or logits.")
+    ] = None,
     augmentation: Annotated[
         str | None, typer.Option("--augmentation", help="none, digits, mnist, cifar, photos, trivial, rand ...")
     ] = None,
@@ -54,14 +67,33 @@ def command(
     freeze: Annotated[
         str | None, typer.Option("--freeze", help="Level up to which nothing learns, such as C3.")
     ] = None,
+    ema: Annotated[float | None, typer.Option("--ema", help="Keep a mean of the weights: what a step leaves.")] = None,
     held_out: Annotated[int | None, typer.Option("--held-out", help="Training pictures kept for validation.")] = None,
     eval_every: Annotated[float | None, typer.Option("--eval-every", help="Epochs between evaluations.")] = None,
-    precision: Annotated[str | None, typer.Option("--precision", help="auto, fp32 or bf16.")] = None,
+    patience: Annotated[
+        int | None, typer.Option("--patience", help="Stop after so many evaluations without a better one.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16 or fp16.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of weights, order and augmentation.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with the run in this folder.")
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--verify", help="With --resume: do the last steps again, and compare bit by bit.")
+    ] = False,
     read: Read = None,
     manifest: Manifest = None,
     cache: Annotated[Path | None, typer.Option("--cache", help="Folder to keep decoded pictures in.")] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option("--checkpoint-every", min=0, help="Seconds of training between checkpoints.")
+    ] = 10.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds that processes of a world wait for one another.")
+    ] = 60.0,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not look at the pictures first; train on all of them.")
+    ] = False,
+    no_doctor: Annotated[bool, typer.Option("--no-doctor", help="Do not look for what is ill.")] = False,
     workers: Workers = None,
     worker_kind: WorkerKind = "threads",
     device: Device = "auto",
@@ -71,14 +103,19 @@ def command(
     numbers: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
+        "accumulate": accumulate,
+        "optimizer": optimizer,
         "lr": lr,
         "weight_decay": weight_decay,
         "label_smoothing": label_smoothing,
+        "imbalance": imbalance,
         "augmentation": augmentation,
         "decoding": decoding,
         "freeze": freeze,
+        "ema": ema,
         "held_out": held_out,
         "eval_every": eval_every,
+        "patience": patience,
         "precision": precision,
         "seed": seed,
     }
@@ -86,26 +123,38 @@ def command(
     given |= {key: value for key, value in numbers.items() if value is not None}
     if fit is not None:
         pixels["fit"] = fit
-    if resume and (given or facts or pixels or size or recipe or model or read or manifest or out is None):
-        asked = {"--size": size, "--recipe": recipe, "--model": model, "--read": read, "--manifest": manifest}
+    if resume is not None:
+        asked = {
+            "--out": out,
+            "--size": size,
+            "--recipe": recipe,
+            "--model": model,
+            "--read": read,
+            "--manifest": manifest,
+            "--cache": cache,
+        }
         words = {**numbers, "fit": fit}  # those that have an option of their own
         ours = [
             f"--{key.replace('_', '-')}" if words.get(key) is not None else f"--set {key}"
             for key in (*given, *facts, *pixels)
         ]
-        also = [*ours, *(name for name, value in asked.items() if value)]
-        raise ValueError(
-            "--resume goes on with the run in --out as it was started: give --out"
-            + (f", and leave out {', '.join(also)}" if also else " DIR")
-        )
+        if also := [*ours, *(name for name, value in asked.items() if value)]:
+            raise ValueError(f"--resume {resume} goes on with that run as it was started; leave out {', '.join(also)}")
+    elif data is None:
+        raise ValueError("what shall be trained on? Give DATA, such as a folder of classes, or --resume RUN")
+    elif replay:
+        raise ValueError("--verify does the last steps of a run again; give --resume RUN")
     check_worker_kind(worker_kind)
+    from resnets.training.run import RunFolder
     from resnets.training.train import train
     from resnets.training.watch import Watch
 
+    if resume is not None and threads is None and RunFolder(resume).recipe.exists():
+        threads = RunFolder(resume).read_request().machine.get("threads")
     set_threads(threads)
     trained = train(
         data,
-        model=model or "resnet50",
+        model=model,
         recipe_name=recipe,
         out=out,
         size=parse_size(size),
@@ -118,18 +167,34 @@ def command(
         cache=cache,
         workers=workers,
         kind=worker_kind,  # type: ignore[arg-type]
+        check=not no_check,
+        replay=replay,
+        timeout_s=timeout,
         say=print,
-        watch=Watch(show=True),
+        watch=Watch(show=True, doctor=not no_doctor, checkpoint_every=checkpoint_every),
         **given,
     )
-    if trained.report is not None:
-        low, high = trained.report.interval()
+    if trained.is_told:
+        _tell(trained)
+    if trained.skipped:
+        raise typer.Exit(3)
+
+
+WORDS = {"top1": "accuracy", "map": "mean average precision"}
+"""What the first number of a report is called."""
+
+
+def _tell(trained: Trained) -> None:
+    from resnets.evaluation.report import Report
+
+    report = trained.report
+    if report is not None:
+        name, score = report.headline
+        within = "({:.2%} to {:.2%} at 95 %) ".format(*report.interval()) if isinstance(report, Report) else ""
         print(
-            f"test accuracy {trained.report.top1:.2%} ({low:.2%} to {high:.2%} at 95 %) "
-            f"on {trained.report.pictures:,} pictures, after {trained.seconds:.0f} s of training"
+            f"test {WORDS[name]} {score:.2%} {within}on {report.pictures:,} pictures, "
+            f"after {trained.seconds:.0f} s of training"
         )
     print(trained.path)
     for path, reason in trained.skipped:
         print(f"skipped {path}: {reason}")
-    if trained.skipped:
-        raise typer.Exit(3)

@@ -42,14 +42,16 @@ class DataSet:
         return "class" if source is None else kinds[source.labels.dtype.kind]
 
 
-def require_classes(dataset: DataSet) -> None:
-    """Raise `DataError` unless every picture has one class."""
+def require_classes(dataset: DataSet, *, several: bool = False) -> None:
+    """Raise `DataError` unless every picture has one class, or with `several` any number of them."""
+    if dataset.task == "class" or (several and dataset.task == "classes"):
+        return
     kinds = {"classes": "may have several classes", "numbers": "has numbers in place of a class"}
-    if dataset.task != "class":
-        raise DataError(
-            f"a picture of {dataset.name} {kinds[dataset.task]}; this works with one class for each picture: "
-            "give a table with a column of one class (--read label=NAME)"
-        )
+    works, column = ("classes", "classes") if several else ("one class for each picture", "one class")
+    raise DataError(
+        f"a picture of {dataset.name} {kinds[dataset.task]}; this works with {works}: "
+        f"give a table with a column of {column} (--read label=NAME)"
+    )
 
 
 def fingerprint_arrays(classes: Iterable[str], parts: Iterable[ArraySource | None]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,14 @@ from torch import Tensor
 
 from resnets.data.augmentation.mix import mix, mixing
 from resnets.data.augmentation.rows import Augmentation
+from resnets.data.bad import BadPictures
 from resnets.data.buffers import Buffers
 from resnets.data.decoding.transform import normalise
-from resnets.data.errors import DataError, TooManyBadImages
+from resnets.data.errors import DataError
 from resnets.data.making import Made, Maker, Order
 from resnets.data.memory import in_memory
-from resnets.data.order import Indices, batch_sizes, epoch_order, positions
+from resnets.data.order import Indices, batch_sizes, epoch_copies, epoch_order, pictures_by_class, positions
+from resnets.data.parts import Part, without_singles
 from resnets.data.source import Source
 from resnets.data.workers import Kind, check_machine, made
 from resnets.files.machine import processors
@@ -43,15 +46,12 @@ class Batch:
         return len(self.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The good pictures of one planned batch, or of two that were joined."""
+@dataclass(slots=True)
+class _Kept:
+    """Pictures kept in memory, and how they were made; none, where they are not kept."""
 
-    images: Tensor
-    indices: Indices
-    after: int
-    partners: Tensor | None = None
-    share: Tensor | None = None
+    preprocess: Preprocess | None = None
+    pixels: Tensor | None = None
 
 
 class Loader:
@@ -65,7 +65,10 @@ class Loader:
     `bad_limit` of the source is bad, `TooManyBadImages` is raised. One bad picture is always tolerated,
     unless `bad_limit` is 0 or nothing else is left. With `drop_single` no batch of one is made: a single
     picture joins another batch. In a world of several processes every process gets as many batches, and the one
-    of a batch may be empty.
+    of a batch may be empty. There no process stops by itself: `leave_out` with what all have found judges for all.
+
+    With `repeats` an epoch has as many places, for fewer pictures, each in so many copies that are augmented
+    differently; `balanced` meets every class equally often, those of rare classes in copies (`order.epoch_copies`).
 
     `workers` are made for each epoch: None is one for each processor that this process may use, 0 none.
     """
@@ -79,6 +82,8 @@ class Loader:
         augmentation: Augmentation | None = None,
         seed: int = 0,
         shuffle: bool = False,
+        repeats: int = 1,
+        balanced: bool = False,
         drop_single: bool = True,
         workers: int | None = None,
         kind: Kind = "threads",
@@ -90,8 +95,8 @@ class Loader:
         if not len(source):
             raise DataError("the source holds no pictures; there is nothing to make batches of")
         workers = processors() if workers is None else workers
-        whole = (("batch_size", batch_size, 1), ("seed", seed, 0), ("workers", workers, 0), ("world", world, 1))
-        for name, value, least in whole:
+        whole = {"batch_size": (batch_size, 1), "seed": (seed, 0), "workers": (workers, 0), "world": (world, 1)}
+        for name, (value, least) in {**whole, "repeats": (repeats, 1)}.items():
             if value < least:
                 raise DataError(f"{name}={value} is not possible; allowed: {least} or more")
         if seed >= 2**64:
@@ -102,31 +107,75 @@ class Loader:
             raise DataError(f"kind={kind!r} is not possible; allowed: threads, processes")
         if not 0 <= rank < world:
             raise DataError(f"rank={rank} is not possible; allowed: 0 to {world - 1} in a world of {world}")
-        source.check(preprocess)
+        if (repeats > 1 or balanced) and not shuffle:
+            given = f"repeats={repeats}" if repeats > 1 else "balanced=True"
+            raise DataError(f"{given} is not possible without shuffle=True: every epoch would meet the same pictures")
+        if balanced and source.labels.dtype != np.int64:
+            raise DataError(
+                "balanced=True is not possible where a picture has several classes or numbers; allowed: one class for "
+                "each picture. Weigh the classes in the loss instead"
+            )
         self.source = source
-        self.preprocess = preprocess
         self.augmentation = augmentation
         self.seed = seed
         self.shuffle = shuffle
+        self.repeats = repeats
         self.drop_single = drop_single and world == 1
         self.workers = workers
         self.kind = kind
         self.rank = rank
         self.world = world
         self.device = torch.device(device)
-        self.tolerated = max(1, int(bad_limit * len(source))) if bad_limit else 0
-        self.skipped: list[tuple[str, str]] = []
+        self._original = preprocess
+        self._bad = BadPictures(source, bad_limit)
         self._buffers = Buffers()
-        self._maker = Maker(source, preprocess, augmentation, seed)
         self._sizes = batch_sizes(len(source), batch_size, drop_single)
         self._labels = torch.from_numpy(source.labels)
-        self._bad: set[int] = set()
-        self._pixels: Tensor | None = None
-        self._is_read = False
-        if kind == "processes" and workers:
+        self._by_class = pictures_by_class(source.labels) if balanced else None
+        self._kept = _Kept()
+        self._prepare(preprocess)
+
+    def _prepare(self, preprocess: Preprocess) -> None:
+        """Make pictures so from now on."""
+        self.source.check(preprocess)
+        self.preprocess = preprocess
+        self._maker = Maker(self.source, preprocess, self.augmentation, self.seed)
+        if self.workers and self.kind == "processes":
             height, width = preprocess.size
-            number = 4 if preprocess.colour == "bands" else 1  # bytes: fine bands travel as float32
-            check_machine(workers, max(self._sizes) * preprocess.channels * height * width * number)
+            number = 4 if self.augmentation is not None and self.augmentation.moves else 1  # bytes: uint8, or float32
+            check_machine(self.workers, max(self._sizes) * preprocess.channels * height * width * number)
+
+    def resized(self, size: tuple[int, int]) -> Loader:
+        """Return this loader with pictures of (height, width) pixels, with the same margins (`Preprocess.at_size`).
+
+        The same pictures are in the same batches. What is found to be bad is known to both. Of pictures kept in
+        memory those of one size are kept, the one that was last asked for.
+        """
+        if size == self.preprocess.size:
+            return self
+        other = copy.copy(self)
+        other._prepare(self._original.at_size(size))
+        return other
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Return the (name, reason) of every picture that is known to be bad, in the order of the source."""
+        return self._bad.named
+
+    @property
+    def bad(self) -> dict[int, str]:
+        """Return why pictures are bad, by index, for those that are known to be."""
+        return dict(sorted(self._bad.reasons.items()))
+
+    def leave_out(self, *found: Mapping[int, str] | Mapping[str, str]) -> None:
+        """Know these pictures to be bad too, and judge: a run that goes on, or what every process of a world found.
+
+        Each is a `bad`, or what JSON made of one, whose indices are texts. Raises `TooManyBadImages` where they and
+        those known are too many, and `DataError` for a picture that the source does not have.
+        """
+        for one in found:
+            self._bad.add({int(index): reason for index, reason in one.items()})
+        self._bad.judge()
 
     @property
     def batches_per_epoch(self) -> int:
@@ -139,15 +188,15 @@ class Loader:
             raise DataError(f"start={start} is not possible; an epoch has {len(self._sizes)} batches")
         parts = self._parts(n, start)
         if self.drop_single:
-            parts = _without_singles(parts)
+            parts = without_singles(parts)
         asked = time.perf_counter()
         for part in parts:
             yield self._batch(part, asked)
             asked = time.perf_counter()
 
-    def _parts(self, n: int, start: int) -> Iterator[_Part]:
+    def _parts(self, n: int, start: int) -> Iterator[Part]:
         """Yield the good pictures of each planned batch."""
-        order = epoch_order(len(self.source), self.seed, n, self.shuffle)
+        order = self._order(n)
         places = [positions(size, self.rank, self.world) for size in self._sizes]
         begins = np.cumsum([0, *self._sizes]).tolist()
         orders = [Order(n, order[begins[k] + places[k]]) for k in range(start, len(self._sizes))]
@@ -156,34 +205,44 @@ class Loader:
         if pixels is None:
             results = made(self._maker, orders, self.workers, self.kind)
         else:
-            results = (self._kept(pixels, order) for order in orders)
+            results = (self._finished(pixels, order) for order in orders)
         try:
             for k, asked, result in zip(range(start, len(self._sizes)), orders, results, strict=True):
-                for index, reason in result.bad:
-                    self._skip(index, reason)
+                if result.bad:
+                    self._bad.add(dict(result.bad))
+                    if self.world == 1:
+                        self._bad.judge()
                 pictures = result.pictures
                 if pictures is None:
                     if self.world == 1:
                         continue
                     pictures = torch.empty(0, self.preprocess.channels, *self.preprocess.size)
-                yield self._part(n, k, pictures, asked.indices[result.places], places[k][result.places])
+                indices = asked.indices[result.places] % len(self.source)
+                yield self._part(n, k, pictures, indices, places[k][result.places])
         finally:
             if hasattr(results, "close"):
                 results.close()  # an epoch left early ends its workers now, not when it is collected
 
-    def _kept(self, pixels: Tensor, order: Order) -> Made:
-        return Made(self._maker.finish(pixels[order.indices], order), np.arange(len(order.indices)), ())
+    def _order(self, n: int) -> Indices:
+        count = len(self.source)
+        if self.repeats == 1 and self._by_class is None:
+            return epoch_order(count, self.seed, n, self.shuffle)
+        return epoch_copies(count, self.seed, n, sizes=self._sizes, repeats=self.repeats, by_class=self._by_class)
 
-    def _part(self, n: int, k: int, pictures: Tensor, indices: Indices, present: Indices) -> _Part:
+    def _finished(self, pixels: Tensor, order: Order) -> Made:
+        pictures = pixels[order.indices % len(self.source)]
+        return Made(self._maker.finish(pictures, order), np.arange(len(order.indices)), ())
+
+    def _part(self, n: int, k: int, pictures: Tensor, indices: Indices, present: Indices) -> Part:
         out = self._buffers.take(tuple(pictures.shape)) if self.device.type == "cpu" else None
         images = normalise(pictures.to(self.device, non_blocking=True), self.preprocess, out)
         chance = None if self.augmentation is None else mixing(self.augmentation, self.seed, n, k)
         if chance is None:
-            return _Part(images, indices, k + 1)
+            return Part(images, indices, k + 1)
         images, partners, share = mix(images, torch.from_numpy(present), self._sizes[k], chance)
-        return _Part(images, indices, k + 1, partners, share)
+        return Part(images, indices, k + 1, partners, share)
 
-    def _batch(self, part: _Part, asked: float) -> Batch:
+    def _batch(self, part: Part, asked: float) -> Batch:
         indices = torch.from_numpy(part.indices)
         labels = self._labels[indices].to(self.device, non_blocking=True)
         return Batch(
@@ -197,52 +256,9 @@ class Loader:
         )
 
     def _in_memory(self) -> Tensor | None:
-        if not self._is_read:
-            self._pixels = in_memory(self.source, self.preprocess, self.workers)
-            self._is_read = True
-        return self._pixels
-
-    def _skip(self, index: int, reason: str) -> None:
-        if index in self._bad:
-            return
-        self._bad.add(index)
-        self.skipped.append((self.source.name(index), reason))
-        if len(self._bad) > self.tolerated or len(self._bad) == len(self.source):
-            raise TooManyBadImages(self.skipped, self.tolerated, len(self.source))
-
-
-def _without_singles(parts: Iterator[_Part]) -> Iterator[_Part]:
-    """Join a batch that bad pictures have left with one to the next, or the last one to the one before."""
-    ready: _Part | None = None
-    single: _Part | None = None
-    for part in parts:
-        whole = part if single is None else _joined(single, part)
-        single = None
-        if len(whole.indices) == 1:
-            single = whole
-            continue
-        if ready is not None:
-            yield ready
-        ready = whole
-    if single is not None:
-        ready = single if ready is None else _joined(ready, single)
-    if ready is not None:
-        yield ready
-
-
-def _joined(first: _Part, second: _Part) -> _Part:
-    images = torch.cat([first.images, second.images])
-    indices = np.concatenate([first.indices, second.indices])
-    if first.share is None and second.share is None:
-        return _Part(images, indices, second.after)
-    (partners, share), (more_partners, more_share) = map(_mixed, (first, second))
-    partners = torch.cat([partners, more_partners + len(first.indices)])
-    return _Part(images, indices, second.after, partners, torch.cat([share, more_share]))
-
-
-def _mixed(part: _Part) -> tuple[Tensor, Tensor]:
-    """The partners and shares of a part; a part that was not mixed is wholly itself."""
-    if part.partners is None or part.share is None:
-        count, device = len(part.indices), part.images.device
-        return torch.arange(count, device=device), torch.ones(count, device=device)
-    return part.partners, part.share
+        kept = self._kept
+        if kept.preprocess != self.preprocess:
+            kept.preprocess, kept.pixels = None, None  # those of another size go before these come
+            kept.pixels = in_memory(self.source, self.preprocess, self.workers)
+            kept.preprocess = self.preprocess
+        return kept.pixels

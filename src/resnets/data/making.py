@@ -27,7 +27,10 @@ from resnets.spec.preprocess import Preprocess
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order for a worker: these pictures of the source, as they are in this epoch."""
+    """An order for a worker: these pictures of the source, as they are in this epoch.
+
+    An index from the source's length on is a further copy of a picture (`data.order`): its chance is its own.
+    """
 
     epoch: int
     indices: Indices  # (N,)
@@ -61,7 +64,7 @@ class Maker:
                 good.append(self._pixels(index, order.epoch))
                 places.append(place)
             except BadImage as error:
-                bad.append((index, error.reason))
+                bad.append((index % len(self.source), error.reason))
         if not good:
             return Made(None, np.array(places, np.int64), tuple(bad))
         kept = np.array(places, np.int64)
@@ -82,7 +85,7 @@ class Maker:
         crop = None
         if row is not None and row.crop_area is not None:
             crop = partial(crop_box, row=row, draw=generator(self.seed, epoch, "crop", index))
-        return pixels(self.source.raw(index), self.preprocess, crop)
+        return pixels(self.source.raw(index % len(self.source)), self.preprocess, crop)
 
     # What a DataLoader asks of a data set, whose indices are our orders.
 

@@ -93,10 +93,14 @@ def write_manifest(path: str | Path, manifest: Manifest) -> None:
 def read_manifest(path: str | Path) -> Manifest:
     """Return the manifest in a file; raise `DataError` naming the file and what in it is wrong."""
     try:
-        facts = strict_json.loads(bounded.read(path, MOST_BYTES), MOST_BYTES)
-        return _manifest(facts)
+        return parse_manifest(bounded.read(path, MOST_BYTES))
     except (FileError, DataError) as error:
         raise DataError(f"the manifest {path} cannot be used: {error}") from None
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Return the manifest that `to_bytes` wrote; raise `DataError` or `FileError` saying what in it is wrong."""
+    return _manifest(strict_json.loads(data, MOST_BYTES))
 
 
 def name_in_manifest(source: Source, index: int) -> str:

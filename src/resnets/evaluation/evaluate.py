@@ -2,82 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.gather import gather
 from resnets.data.loader import Loader
 from resnets.data.reading import Reading
 from resnets.data.source import Source
+from resnets.evaluation.report import Report, class_report
+from resnets.evaluation.several import SeveralReport, several_report
 from resnets.net.device import find_device
 from resnets.net.network import ResNet
+from resnets.net.world import ALONE, World
 from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 
+__all__ = [
+    "AnyReport",
+    "Report",
+    "SeveralReport",
+    "check_split",
+    "check_task",
+    "evaluate",
+    "evaluate_network",
+    "match_classes",
+    "reading_of",
+]
+
+AnyReport = Report | SeveralReport
+"""Both have `headline`, the number to go by with its name, `loss`, `pictures`, `classes`, `skipped` and `to_dict()`."""
+
 Split = Literal["test", "train"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
-    """How a model did. `confusion[t][p]` counts pictures of class t taken for class p; shares are in [0, 1]."""
-
-    classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    top5_right: int
-    loss: float  # mean cross-entropy, in nats
-    skipped: tuple[tuple[str, str], ...]  # (picture, reason)
-
-    @property
-    def pictures(self) -> int:
-        """Number of pictures that were counted."""
-        return sum(map(sum, self.confusion))
-
-    @property
-    def right(self) -> int:
-        """Number of pictures whose first answer is right."""
-        return sum(row[index] for index, row in enumerate(self.confusion))
-
-    @property
-    def top1(self) -> float:
-        """Share of pictures whose first answer is right."""
-        return self.right / self.pictures
-
-    @property
-    def top5(self) -> float:
-        """Share of pictures with the right answer among the first five."""
-        return self.top5_right / self.pictures
-
-    def interval(self) -> tuple[float, float]:
-        """Return Wilson's 95 % interval of `top1`: what such a test set can tell."""
-        from scipy.stats import binomtest
-
-        low, high = binomtest(self.right, self.pictures).proportion_ci(method="wilson")
-        return float(low), float(high)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-able values, with accuracy and number of pictures for each class."""
-        per_class = [
-            {"class": name, "pictures": sum(row), "top1": row[index] / sum(row) if sum(row) else None}
-            for index, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))
-        ]
-        return {
-            "pictures": self.pictures,
-            "top1": self.top1,
-            "top1_interval": list(self.interval()),
-            "top5": self.top5,
-            "loss": self.loss,
-            "per_class": per_class,
-            "confusion": [list(row) for row in self.confusion],
-            "skipped": [{"path": path, "error": reason} for path, reason in self.skipped],
-        }
 
 
 def evaluate(
@@ -90,19 +55,21 @@ def evaluate(
     reading: Reading | None = None,
     manifest: str | Path | None = None,
     workers: int | None = None,
-) -> Report:
+) -> AnyReport:
     """Evaluate a model on one split of a data set, in float32.
 
     `model` is a model, or what `load` takes; `data` is what `open_data` takes, or a data set. Classes are matched by
     name: another order is mapped. `reading` says how data are read (default: as for the model's training); pictures
-    in a `manifest` of the pre-flight are left out. Raises `ValueError` if the data's classes are not the model's, if
-    there is no such split, if the model was trained on another split of the very same pictures, or if too many
-    pictures cannot be read.
+    in a `manifest` of the pre-flight are left out. Where a picture may have several classes the report is a
+    `SeveralReport`. Raises `ValueError` if the data's classes are not the model's, or one of the two has several
+    for each picture and the other one; if there is no such split, if the model was trained on another split of the
+    very same pictures, or if too many pictures cannot be read.
     """
     if not isinstance(model, Model):
         model = load(model)
     dataset = gather(data, reading or reading_of(model.card), manifest)
-    require_classes(dataset)
+    require_classes(dataset, several=True)
+    check_task(model.card, dataset)
     if split == "test":
         check_split(model.card, dataset)
     source = getattr(dataset, split)
@@ -145,6 +112,23 @@ def check_split(card: Card, dataset: DataSet) -> None:
         )
 
 
+def check_task(card: Card, dataset: DataSet) -> None:
+    """Raise `ValueError` where pictures have several classes and the model gives one, or the other way round."""
+    if card.task != dataset.task:
+        raise ValueError(MISMATCHES[card.task].format(name=dataset.name))
+
+
+MISMATCHES: Mapping[str, str] = MappingProxyType(
+    {
+        "class": "the model gives each picture one class, and a picture of {name} may have several; give pictures of "
+        "one class each (--read label=NAME chooses the column of a table), or train a model on pictures like these",
+        "classes": "the model gives each picture any number of classes, and {name} names one for each: which others "
+        "are there is not known. Give a table whose classes are a list, or a text parted by | or ;",
+    }
+)
+"""What is said to who has a model of one task, and pictures of the other."""
+
+
 def match_classes(mine: tuple[str, ...], theirs: tuple[str, ...]) -> np.ndarray[Any, Any]:
     """Return, for each class of the data, its place among the model's; raise `ValueError` if the sets differ."""
     if set(mine) != set(theirs):
@@ -171,31 +155,54 @@ def evaluate_network(
     order: np.ndarray[Any, Any] | None = None,
     batch_size: int = 256,
     workers: int | None = None,
-) -> Report:
-    """Evaluate a network on a source whose label i means class `order[i]`; it is left in evaluation mode."""
+    world: World = ALONE,
+) -> AnyReport:
+    """Evaluate a network on a source whose class i means class `order[i]`; it is left in evaluation mode.
+
+    The processes of a `world` share the pictures, `batch_size` at a time in each, and all return the same: the report
+    that one alone would make, where the network's answers do not depend on the company in a batch.
+
+    Raises `ValueError` where pictures have numbers in place of classes, and `TooManyBadImages`, in all processes alike.
+    """
+    if source.labels.dtype == np.float32:
+        raise ValueError("these pictures have numbers in place of classes; there is no class to be right about")
     network.eval()
-    parameter = next(network.parameters())
-    count = len(classes)
-    confusion = np.zeros((count, count), dtype=np.int64)
-    top5, loss = 0, 0.0
+    places = np.arange(len(classes)) if order is None else order
+    several = source.labels.dtype == np.bool_
+    labels: np.ndarray[Any, Any] = np.zeros((len(source), len(classes)), np.bool_) if several else places[source.labels]
+    if several:
+        labels[:, places] = source.labels
     loader = Loader(
-        source, preprocess, batch_size=batch_size, drop_single=False, workers=workers, device=parameter.device
+        source,
+        preprocess,
+        batch_size=batch_size * world.size,
+        drop_single=False,
+        workers=workers,
+        rank=world.rank,
+        world=world.size,
+        device=next(network.parameters()).device,
     )
-    places = torch.arange(count) if order is None else torch.from_numpy(order)
+    # A row for each picture of the source, which stays 0 but in the one process that sees the picture: so the sum over
+    # all is everybody's answers, to the bit, in the order of the source.
+    seen = torch.zeros(len(source), dtype=torch.uint8)
+    answers = torch.zeros(len(source), len(classes)) if several else torch.zeros(len(source), 3, dtype=torch.float64)
     for batch in loader.epoch(0):
-        labels = places[batch.labels.cpu()]
-        logits = network(batch.images).float().cpu()
-        ranked = logits.topk(min(5, count)).indices
-        np.add.at(confusion, (labels.numpy(), ranked[:, 0].numpy()), 1)
-        top5 += int((ranked == labels[:, None]).any(1).sum())
-        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-    pictures = int(confusion.sum())
-    if not pictures:
-        raise ValueError("there is no picture to evaluate on")
-    return Report(
-        classes=classes,
-        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-        top5_right=top5,
-        loss=loss / pictures,
-        skipped=tuple(loader.skipped),
-    )
+        if len(batch):
+            logits = network(batch.images).float().cpu()
+            seen[batch.indices] = 1
+            answers[batch.indices] = logits if several else _answers(logits, torch.from_numpy(labels)[batch.indices])
+    loader.leave_out(*world.gather(loader.bad))
+    good = world.sum(seen).numpy() > 0
+    rows = world.sum(answers).numpy()[good]
+    if several:
+        return several_report(labels[good], rows, classes, loader.skipped)
+    firsts, among_five, losses = rows.T
+    return class_report(labels[good], firsts.astype(np.int64), among_five > 0, losses, classes, loader.skipped)
+
+
+def _answers(logits: Tensor, labels: Tensor) -> Tensor:
+    """(N, 3): the first answer, whether the label is among the first five, and the cross-entropy."""
+    ranked = logits.topk(min(5, logits.shape[1])).indices
+    among_five = (ranked == labels[:, None]).any(1)
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    return torch.stack([ranked[:, 0].double(), among_five.double(), losses.double()], 1)

@@ -18,22 +18,33 @@ from resnets.net.device import find_device
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.weights.modelfile import Model
 
+Ranked = tuple[tuple[str, float], ...]
+"""(class, probability in [0, 1]) of some classes, best first."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """The answer for one picture: its most probable classes, best first, or an error."""
+    """The answer for one picture: its most probable classes, best first, or an error.
+
+    Where a picture may have several classes, each has a probability of its own, and `classes` are all those above one
+    half, however many `top` names; elsewhere the probabilities of all add up to one, and `classes` is None.
+    """
 
     path: str
-    top: tuple[tuple[str, float], ...] = ()  # (class, probability in [0, 1])
+    top: Ranked = ()
+    classes: Ranked | None = None
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `{"path", "class", "probability", "top"}`, or `{"path", "error"}`."""
+        """Return `{"path", "class", "probability", "top"}`, with "classes" where there may be several; or the error.
+
+        "class" is the best of all even where "classes" is empty. An error is `{"path", "error"}`.
+        """
         if self.error is not None:
             return {"path": self.path, "error": self.error}
         name, probability = self.top[0]
-        ranked = [{"class": name, "probability": share} for name, share in self.top]
-        return {"path": self.path, "class": name, "probability": probability, "top": ranked}
+        several = {} if self.classes is None else {"classes": _records(self.classes)}
+        return {"path": self.path, "class": name, "probability": probability, **several, "top": _records(self.top)}
 
 
 def predict(
@@ -41,8 +52,9 @@ def predict(
 ) -> Iterator[Prediction]:
     """Yield a prediction for each picture, in order; folders stand for every picture below them.
 
-    Decoding, resizing and class names are the model's own. Memory is bounded by the batch, not by the number
-    of pictures. Raises `ValueError` for a network without a head; a bad picture is a record with its error.
+    Decoding, resizing, class names and what probabilities mean are the model's own. Memory is bounded by the batch,
+    not by the number of pictures. Raises `ValueError` for a network without a head; a bad picture is a record with its
+    error.
     """
     card = model.card
     if card.architecture.classes_out is None:
@@ -53,25 +65,28 @@ def predict(
         raise ValueError(f"batch_size={batch_size} is not possible; allowed: 1 or more")
     target = find_device(device)
     network = model.network.to(target).eval()
+    several = card.task == "classes"
     temperature = card.calibration.get("temperature", 1.0)
     paths = pictures(images, card.preprocess)
     while chunk := list(islice(paths, batch_size)):
         arrays = [_read(path, card.preprocess) for path in chunk]
         good = [array for array in arrays if isinstance(array, np.ndarray)]
-        ranked: Iterator[tuple[list[int], list[float]]] = iter(())
+        answers: Iterator[tuple[list[int], list[float]]] = iter(())
         if good:
             batch = normalise(torch.from_numpy(np.stack(good)), card.preprocess).to(target)
             with torch.no_grad():
-                probabilities = (network(batch).float() / temperature).softmax(1).cpu()
-            best = probabilities.topk(min(top, len(card.classes)))
-            ranked = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+                logits = network(batch).float() / temperature
+            probabilities = (logits.sigmoid() if several else logits.softmax(1)).cpu()
+            best = probabilities.topk(len(card.classes) if several else min(top, len(card.classes)))
+            answers = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         for path, array in zip(chunk, arrays, strict=True):
             if isinstance(array, BadImage):
                 yield Prediction(path=str(path), error=array.reason)
-            else:
-                indices, shares = next(ranked)
-                names = (card.classes[index] for index in indices)
-                yield Prediction(path=str(path), top=tuple(zip(names, shares, strict=True)))
+                continue
+            indices, shares = next(answers)
+            ranked = tuple(zip((card.classes[index] for index in indices), shares, strict=True))
+            above = tuple(pair for pair in ranked if pair[1] > 0.5) if several else None
+            yield Prediction(path=str(path), top=ranked[:top], classes=above)
 
 
 def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:
@@ -98,3 +113,7 @@ def _read(path: Path, preprocess: Preprocess) -> np.ndarray[Any, Any] | BadImage
         return file_pixels(path, preprocess)
     except BadImage as error:
         return error
+
+
+def _records(ranked: Ranked) -> list[dict[str, Any]]:
+    return [{"class": name, "probability": probability} for name, probability in ranked]

@@ -7,13 +7,18 @@ from collections import OrderedDict
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnets.net.layers import Conv2d, SqueezeExcite, batch_norm
+from resnets.net.layers import Conv2d, SqueezeExcite, batch_norm, left_out
 from resnets.net.shortcut import Projection, shortcut
 from resnets.spec.plan import Block
 
 
 class ResidualBlock(nn.Module):
-    """`relu(F(x) + shortcut(x))` (He et al. 2015, Fig. 2); a plain network's block is `relu(F(x))`."""
+    """`relu(F(x) + shortcut(x))` (He et al. 2015, Fig. 2); a plain network's block is `relu(F(x))`.
+
+    While training, F is left out of each picture with the probability `drop` (`depth.stochastic_depth`).
+    """
+
+    drop: float = 0.0
 
     def __init__(self, spec: Block) -> None:
         super().__init__()
@@ -34,6 +39,8 @@ class ResidualBlock(nn.Module):
         residual = self.branch(x)
         if self.shortcut is None:
             return F.relu(residual)
+        if self.drop and self.training:
+            residual = left_out(residual, self.drop)
         # The sum is a new tensor nobody else holds, so the ReLU may work in place.
         return F.relu(residual + self.shortcut(x), inplace=True)
 
@@ -41,8 +48,11 @@ class ResidualBlock(nn.Module):
 class PreActivationBlock(nn.Module):
     """`F(x) + shortcut(x)`, norm and ReLU before each convolution (He et al. 2016, Fig. 1b).
 
-    An identity shortcut carries the raw x; a projection starts from x after the first norm and ReLU.
+    An identity shortcut carries the raw x; a projection starts from x after the first norm and ReLU. While training,
+    F is left out of each picture with the probability `drop` (`depth.stochastic_depth`).
     """
+
+    drop: float = 0.0
 
     def __init__(self, spec: Block) -> None:
         super().__init__()
@@ -64,6 +74,8 @@ class PreActivationBlock(nn.Module):
         residual = active = relu(norm(x))
         for layer in rest:
             residual = layer(residual)
+        if self.drop and self.training:
+            residual = left_out(residual, self.drop)
         carried: Tensor = self.shortcut(active if isinstance(self.shortcut, Projection) else x)
         total: Tensor = residual + carried
         return total

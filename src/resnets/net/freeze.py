@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -34,6 +35,29 @@ def freeze(network: ResNet, up_to: str) -> None:
     for part in parts:
         part.requires_grad_(False)
         batch_norm_mode(part, trained=False, batch_statistics=False, update_statistics=False)
+
+
+def thaw(network: ResNet) -> bool:
+    """Let everything learn again, norms by the mode, in place; say whether anything was frozen."""
+    frozen = [parameter for parameter in network.parameters() if not parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    if frozen:
+        batch_norm_mode(network)
+    return bool(frozen)
+
+
+@contextmanager
+def at_rest(network: nn.Module) -> Iterator[None]:
+    """Let every norm use its running statistics, and move none of them, while the block runs."""
+    before = [(norm, norm.batch_statistics, norm.update_statistics) for norm in _norms(network)]
+    for norm, _, _ in before:
+        norm.batch_statistics = norm.update_statistics = False
+    try:
+        yield
+    finally:
+        for norm, batch, update in before:
+            norm.batch_statistics, norm.update_statistics = batch, update
 
 
 def batch_norm_mode(

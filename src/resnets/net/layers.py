@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -92,17 +94,19 @@ class BatchNorm(nn.BatchNorm2d):
 
     Whether gamma and beta are trained is `requires_grad` of the two. `batch_statistics` says whether the
     batch's own mean and variance normalise; `update_statistics` whether the running ones move. Both are None
-    to follow `train()` and `eval()`, as in PyTorch.
+    to follow `train()` and `eval()`, as in PyTorch. `across` normalises by a batch that is spread over several
+    processes, (norm, x, update) -> y; `sync.sync_norms` sets it.
     """
 
     batch_statistics: bool | None = None
     update_statistics: bool | None = None
+    across: Callable[[BatchNorm, Tensor, bool], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W); moves the running statistics in place where they are updated."""
         batch = self.training if self.batch_statistics is None else self.batch_statistics
         update = self.training if self.update_statistics is None else self.update_statistics
-        if batch == update and batch == self.training:
+        if batch == update and batch == self.training and self.across is None:
             return super().forward(x)
         if update:
             assert self.num_batches_tracked is not None
@@ -113,6 +117,8 @@ class BatchNorm(nn.BatchNorm2d):
         return self._normalise(x, batch=batch, update=update and batch)
 
     def _normalise(self, x: Tensor, *, batch: bool, update: bool) -> Tensor:
+        if batch and self.across is not None:
+            return self.across(self, x, update)
         keep = update or not batch
         mean, var = (self.running_mean, self.running_var) if keep else (None, None)
         momentum = 0.1 if self.momentum is None else self.momentum
@@ -136,3 +142,13 @@ class SqueezeExcite(nn.Module):
         """(N, C, H, W) -> (N, C, H, W)."""
         weights: Tensor = self.excite(F.relu(self.squeeze(x.mean((2, 3), keepdim=True)), inplace=True))
         return x * weights.sigmoid()
+
+
+def left_out(branch: Tensor, probability: float) -> Tensor:
+    """Return a block's branch with each picture's left out at that probability, and else divided by what is left.
+
+    (N, C, H, W) -> the same; draws N numbers from torch's global generator. The mean over the draws is the branch
+    itself, so nothing changes in evaluation: torchvision's and timm's form of Huang et al. 2016 (arXiv:1603.09382).
+    """
+    kept = torch.empty(len(branch), 1, 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(1 - probability)
+    return branch * kept.div_(1 - probability)

@@ -12,6 +12,7 @@ from resnets.net.block import block
 from resnets.net.head import Head
 from resnets.net.initialise import initialise
 from resnets.net.layers import Conv2d, Pool2d, batch_norm
+from resnets.net.recompute import recomputed
 from resnets.spec.architecture import Architecture
 from resnets.spec.levels import check_input, smallest_input
 from resnets.spec.plan import Plan, StemPlan
@@ -20,7 +21,12 @@ from resnets.spec.variants import architecture
 
 
 class ResNet(nn.Module):
-    """A residual or plain network. `forward` gives logits, or the last map if headless; `levels` the maps."""
+    """A residual or plain network. `forward` gives logits, or the last map if headless; `levels` the maps.
+
+    With `recompute`, a block keeps only its input while training, and computes again in the backward pass.
+    """
+
+    recompute: bool = False
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
@@ -40,7 +46,7 @@ class ResNet(nn.Module):
         Raises `ValueError` for other channels, or for pictures too small for the strides.
         """
         self._check(x)
-        x = self._finish(self.stages(self.stem(x)))
+        x = self._finish(self._staged(self.stem(x)))
         return x if self.head is None else self.head(x)
 
     def levels(self, x: Tensor) -> dict[str, Tensor]:
@@ -61,7 +67,7 @@ class ResNet(nn.Module):
             x = layer(x)
         maps["C1"] = x
         for spec, stage in zip(self.plan.stages, self.stages, strict=True):
-            x = stage(x)
+            x = recomputed(stage, x) if self._recomputes() else stage(x)
             maps[spec.level] = x
         maps[self.plan.stages[-1].level] = self._finish(x)
         return maps
@@ -69,7 +75,17 @@ class ResNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, C): the mean of the last map over all places."""
         self._check(x)
-        return self._finish(self.stages(self.stem(x))).mean((2, 3))
+        return self._finish(self._staged(self.stem(x))).mean((2, 3))
+
+    def _staged(self, x: Tensor) -> Tensor:
+        if not self._recomputes():
+            return self.stages(x)  # type: ignore[no-any-return]
+        for stage in self.stages:
+            x = recomputed(stage, x)
+        return x
+
+    def _recomputes(self) -> bool:
+        return self.recompute and self.training and torch.is_grad_enabled()
 
     def _finish(self, x: Tensor) -> Tensor:
         return x if self.norm is None else torch.relu(self.norm(x))

@@ -8,22 +8,29 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from resnets.spec.architecture import Architecture
 from resnets.spec.preprocess import Preprocess
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the card's layout. A reader of schema n reads every schema up to n."""
 
-FIELDS = ("schema", "architecture", "classes", "classes_sha256", "preprocess", "calibration", "origin")
+FIELDS = ("schema", "architecture", "task", "classes", "classes_sha256", "preprocess", "calibration", "origin")
+
+Task = Literal["class", "classes"]
+"""What a picture is: of one class, so that probabilities add up to one; or of any number of them, each by itself."""
+
+BEFORE_3: Mapping[str, Any] = MappingProxyType({"task": "class"})
+"""What was meant when a card of schema 1 or 2, which does not say, was written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
     """Everything a command needs to use a model as it was trained.
 
-    `classes` are the class names in the order of the logits. `calibration` holds what turns logits into
+    `classes` are the class names in the order of the logits, `task` says how many of them a picture has: one (softmax)
+    or any number (a sigmoid for each). `calibration` holds what turns logits into
     honest probabilities ("temperature"), `origin` where the numbers came from (recipe, data, metrics,
     licence).
     Fields that a later version wrote are kept in `unknown` and written back.
@@ -34,6 +41,7 @@ class Card:
     architecture: Architecture
     classes: tuple[str, ...]
     preprocess: Preprocess
+    task: Task = "class"
     calibration: dict[str, float] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +53,8 @@ class Card:
         if len(set(self.classes)) != len(self.classes):
             twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
             raise ValueError(f"class names must differ; these stand more than once: {', '.join(twice[:5])}")
+        if self.task not in get_args(Task):
+            raise ValueError(f"task={self.task!r} is not possible; allowed: {', '.join(get_args(Task))}")
         unwritable = [name for name in self.classes if not _is_unicode(name)]
         if unwritable:
             raise ValueError(f"class names must be Unicode texts, and {unwritable[0]!r} is none; rename it")
@@ -64,6 +74,7 @@ class Card:
             **self.unknown,
             "schema": SCHEMA,
             "architecture": self.architecture.to_dict(),
+            "task": self.task,
             "classes": list(self.classes),
             "classes_sha256": classes_sha256(self.classes),
             "preprocess": self.preprocess.to_dict(),
@@ -81,6 +92,8 @@ class Card:
             raise ValueError(f"the card is not JSON: {error}") from None
         if not isinstance(facts, dict):
             raise ValueError(f"the card must be a JSON object, not {type(facts).__name__}")
+        if facts.get("schema") in (1, 2):
+            facts |= BEFORE_3
         missing = [name for name in FIELDS if name not in facts]
         if missing:
             raise ValueError(f"the card lacks {', '.join(missing)}")
@@ -101,6 +114,7 @@ class Card:
             architecture=_read("architecture", _hashable, facts),
             classes=classes,
             preprocess=_read("preprocess", Preprocess.from_dict, facts),
+            task=facts["task"],
             calibration=facts["calibration"],
             origin=facts["origin"],
             unknown={name: value for name, value in facts.items() if name not in FIELDS},
@@ -111,6 +125,7 @@ FIELD_TYPES: Mapping[str, type] = MappingProxyType(
     {
         "schema": int,
         "architecture": dict,
+        "task": str,
         "classes": list,
         "classes_sha256": str,
         "preprocess": dict,

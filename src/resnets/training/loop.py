@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from functools import partial
 from math import isfinite
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from resnets.data.loader import Batch, Loader
-from resnets.net.network import ResNet
+from resnets.net.freeze import thaw
+from resnets.training.loss import Targets, losses, targets
+from resnets.training.memory import OUT_OF_MEMORY, in_smaller_parts, parts
+from resnets.training.parallel import run_forward, shares, sums_gradients, takes_part
 from resnets.training.precision import autocast, lay_out
-from resnets.training.recipe import Recipe
-from resnets.training.schedule import rate
-
-
-@dataclass(kw_only=True, slots=True)
-class State:
-    """A run under way. `seconds` counts training alone; `loss` and `right` add up since the last report."""
-
-    network: ResNet
-    optimizer: torch.optim.Optimizer
-    recipe: Recipe
-    device: torch.device
-    total: int  # steps of the whole run
-    step: int = 0
-    epoch: int = 0  # whole passes behind us
-    seconds: float = 0.0
-    lr: float = 0.0
-    waited: float = 0.0  # of `seconds` since the last report: for pictures
-    reported: float = 0.0  # `seconds` at the last report
-    loss: float = 0.0
-    right: int = 0
-    seen: int = 0
+from resnets.training.schedule import rate, side, thawed
+from resnets.training.state import Seen, State
 
 
 class Diverged(FloatingPointError):
@@ -46,67 +26,124 @@ class Diverged(FloatingPointError):
 class Watcher(Protocol):
     """Looks at a run as it goes."""
 
-    def step(self, state: State) -> None:
+    def step(self, state: State, seen: Seen) -> None:
         """See the run after a step."""
 
     def epoch(self, state: State) -> None:
         """See the run at the end of a pass over the pictures, or of the run."""
 
 
-def fit(state: State, loader: Loader, watcher: Watcher) -> None:
-    """Train from `state.epoch` until `state.total` steps are done, in place.
+def fit(state: State, loader: Loader, watcher: Watcher, until: int | None = None) -> None:
+    """Train from where `state.progress` stands until the run is over (or step `until` is done), in place.
 
-    Order, augmentation and dropout of an epoch depend on the seed and the epoch alone, so a run that starts
-    again at the beginning of an epoch goes on as if it had never stopped.
+    Order and augmentation depend on the seed, the epoch and the picture alone, what a network leaves out at random on
+    the seed, the step and the process. So a run that starts again at any step goes on as if it had never stopped.
     """
-    while state.step < state.total:
-        torch.manual_seed(state.recipe.seed + state.epoch)
-        state.network.train()
+    progress = state.progress
+    end = state.total if until is None else until
+    while not state.is_over() and progress.step < end:
+        size = side(state.recipe, progress.epoch_step / state.total, loader.preprocess.size)
+        batches = (loader if size == loader.preprocess.size else loader.resized(size)).epoch(
+            progress.epoch, progress.batch
+        )
         start = time.perf_counter()
-        for batch in loader.epoch(state.epoch):
-            train_step(state, batch)
-            state.seconds += time.perf_counter() - start
-            state.waited += batch.waited
-            watcher.step(state)
-            if state.step == state.total:
+        for batch in batches:
+            seen = _step(state, batch)
+            progress.batch = batch.after
+            progress.seconds += time.perf_counter() - start
+            progress.waited += batch.waited
+            if seen is not None:
+                watcher.step(state, seen)
+            if state.is_over() or progress.step >= end:
                 break
             start = time.perf_counter()
-        state.epoch += 1
+        if progress.step >= end and until is not None:
+            return
+        progress.epoch, progress.batch, progress.epoch_step = progress.epoch + 1, 0, progress.step
         watcher.epoch(state)
 
 
-def train_step(state: State, batch: Batch) -> None:
-    """Learn from one batch, in place; raise `Diverged` when the loss is no longer a number."""
-    recipe = state.recipe
-    images = lay_out(batch.images, recipe.precision, state.device)
-    labels = batch.labels
-    state.lr = rate(recipe, (state.step + 0.5) / state.total)  # in the middle of the step
+def _step(state: State, batch: Batch) -> Seen | None:
+    """A step; where memory runs out, the same step again in smaller parts."""
+    while True:
+        try:
+            return train_step(state, batch)
+        except OUT_OF_MEMORY as error:
+            in_smaller_parts(state, len(batch), error)
+
+
+def train_step(state: State, batch: Batch) -> Seen | None:
+    """Learn from one batch, in place; raise `Diverged` when the loss is no longer a number.
+
+    None, and no step, where no process has a picture of it: all are bad.
+    """
+    recipe, world, progress = state.recipe, state.world, state.progress
+    mine = shares(world, len(batch))
+    count = sum(mine)
+    if not count:
+        return None
+    done = (progress.step + 0.5) / state.total  # in the middle of the step
+    if recipe.thaw is not None and thawed(recipe, done) and thaw(state.network):
+        state.forward = None  # what runs it in parallel knows only what learnt when it was made
+    state.network.train()
+    state.lr = rate(recipe, done)
     for group in state.optimizer.param_groups:
-        group["lr"] = state.lr
-    with autocast(recipe.precision, state.device):
-        logits = state.network(images)
-    loss = _loss(logits.float(), batch, recipe.label_smoothing)
-    value = loss.item()
-    if not isfinite(value):
+        group["lr"] = state.lr * group["scale"]
+    torch.manual_seed(recipe.seed + progress.step * world.size + world.rank)  # of dropout and stochastic depth
+    images, labels = lay_out(batch.images, recipe.precision, state.device), targets(batch)
+    total, seen = torch.zeros(2, dtype=torch.float64), None  # loss and right answers
+    state.optimizer.zero_grad()
+    cuts = parts(len(batch), progress.accumulate, min(mine))
+    for number, (start, stop) in enumerate(cuts, 1):
+        with sums_gradients(state, last=number == len(cuts)):
+            seen = _learn(state, images[start:stop], labels.part(start, stop), count, total)
+    loss, right = world.sum(total).tolist()
+    loss /= count
+    if not isfinite(loss):
         raise Diverged(
-            f"the loss became {value} at step {state.step + 1} with a learning rate of {state.lr:.3g}; "
+            f"the loss became {loss} at step {progress.step + 1} with a learning rate of {state.lr:.3g}; "
             f"train again with a lower --lr, such as {recipe.lr / 3:.2g}, or with --precision fp32"
         )
-    state.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    state.optimizer.step()
-    state.step += 1
-    state.loss += value * len(labels)
-    state.right += int((logits.detach().argmax(1) == labels).sum())
-    state.seen += len(labels)
+    _update(state)
+    progress.step += 1
+    progress.loss += loss * count
+    progress.right += int(right)
+    progress.seen += count
+    assert seen is not None
+    return Seen(images=seen[0], labels=seen[1].labels, logits=seen[2], loss=loss)
 
 
-def _loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
-    """The cross-entropy; where pictures were mixed, that of both labels in the shares of the mixture."""
-    if not len(batch):  # all of one process's pictures are bad; it still takes part
-        return logits.sum()
-    if batch.partners is None or batch.share is None:
-        return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-    each = partial(F.cross_entropy, logits, label_smoothing=smoothing, reduction="none")
-    own, other = each(batch.labels), each(batch.labels[batch.partners])
-    return (batch.share * own + (1 - batch.share) * other).mean()
+def _learn(state: State, images: Tensor, labels: Targets, count: int, total: Tensor) -> tuple[Tensor, Targets, Tensor]:
+    """Add the gradient of one part of a batch of `count`, and its loss and right answers to `total`."""
+    with takes_part(state, images) as (images, weight):
+        with autocast(state.recipe.precision, state.device):
+            logits = run_forward(state, images).float()
+        each = losses(logits, labels, state.recipe, state.balance) if weight else logits.sum(1) * 0
+        loss = each.sum() * (state.world.size / count)  # the mean of the whole batch, once processes are averaged
+        (loss if state.scaler is None else state.scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+    logits = logits.detach()
+    if weight:
+        total += torch.tensor([each.sum().item(), right_answers(logits, labels.labels)], dtype=torch.float64)
+    return images, labels, logits
+
+
+def right_answers(logits: Tensor, labels: Tensor) -> int:
+    """Return how many pictures are answered rightly: by the class, or, where there may be several, by all of them."""
+    if labels.dtype == torch.bool:
+        return int(((logits > 0) == labels).all(1).sum())
+    return int((logits.argmax(1) == labels).sum())
+
+
+def _update(state: State) -> None:
+    """Take the step that the gradients ask for."""
+    if state.scaler is not None:
+        state.scaler.unscale_(state.optimizer)
+    if state.recipe.clip is not None:
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), state.recipe.clip)
+    if state.scaler is None:
+        state.optimizer.step()
+    else:
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+    if state.ema is not None:
+        state.ema.update(state.network, state.step)

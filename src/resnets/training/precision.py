@@ -1,4 +1,4 @@
-"""Precision: fp32, or bf16 autocast with channels_last where this processor gains from it; measured, not guessed."""
+"""Precision: fp32, or 16-bit autocast with channels_last where this processor gains from it; measured, not guessed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import time
 from contextlib import AbstractContextManager
 from statistics import median
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -20,20 +21,24 @@ GAIN = 1.1
 """bf16 must be this many times faster to be chosen: it rounds to 8 bits, so a tie goes to fp32."""
 
 
+SHORT = MappingProxyType({"bf16": torch.bfloat16, "fp16": torch.float16})
+"""Precisions that are autocast; fp16 needs its gradients scaled, and is for GPUs without bf16."""
+
+
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which a forward pass runs in this precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, SHORT.get(precision, torch.bfloat16), enabled=precision in SHORT)
 
 
 def lay_out(tensor: Tensor, precision: str, device: torch.device) -> Tensor:
     """Return a batch (N, C, H, W) on the device, in the memory order this precision runs best in."""
-    order = torch.channels_last if precision == "bf16" else torch.contiguous_format
+    order = torch.channels_last if precision in SHORT else torch.contiguous_format
     return tensor.to(device, memory_format=order)
 
 
 def lay_out_network(network: ResNet, precision: str, device: torch.device) -> ResNet:
     """Move a network to the device, in the memory order this precision runs best in; in place, and returned."""
-    order = torch.channels_last if precision == "bf16" else torch.contiguous_format
+    order = torch.channels_last if precision in SHORT else torch.contiguous_format
     return network.to(device, memory_format=order)  # type: ignore[call-overload, no-any-return]
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from resnets.data.augmentation.rows import AUGMENTATIONS, check_row
+from resnets.data.augmentation.rows import check_row
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.loader import Loader
 from resnets.data.measure import suited_preprocess
@@ -19,18 +18,25 @@ from resnets.data.source import ArraySource, Source
 from resnets.data.splits.split import split
 from resnets.data.workers import Kind
 from resnets.net.adapt import same_names, with_classes
+from resnets.net.depth import stochastic_depth
 from resnets.net.freeze import freeze
 from resnets.net.network import ResNet, build
+from resnets.net.world import World
 from resnets.spec.levels import check_input
 from resnets.spec.preprocess import Preprocess
-from resnets.spec.variants import VARIANTS
+from resnets.training.choose import is_trained
 from resnets.training.precision import fastest
-from resnets.training.recipe import RECIPES, Recipe
+from resnets.training.recipe import Recipe
 from resnets.training.request import Request
+from resnets.training.schedule import side
 from resnets.weights.load import load
 
 Say = Callable[[str], None]
 """Takes one sentence for the person who is watching."""
+
+
+MEASURED = 32
+"""Pictures in the batch on which precisions are compared; more would take longer and say the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,15 +49,9 @@ class Parts:
     preprocess: Preprocess
     network: ResNet
     origin: str  # name of the row it began from, or sha256 of the model file: never a path
-
-
-def default_recipe(dataset: DataSet) -> str:
-    """Return the row that suits a data set: by name, else by what its pictures are."""
-    if dataset.name in RECIPES:
-        return dataset.name
-    if not isinstance(dataset.train, ArraySource):
-        return "finetune"
-    return "mnist" if dataset.train.channels == 1 else "cifar-he2015"
+    classes: tuple[str, ...]
+    fresh_head: bool  # drawn for this run, and knows nothing yet
+    several: bool  # a picture may have several classes
 
 
 def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
@@ -63,12 +63,12 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
     pixels = asked.pixels
     if asked.reading.formats != Reading().formats:
         pixels = {"formats": asked.reading.formats, **pixels}
-    require_classes(dataset)
+    require_classes(dataset, several=True)
     train, validation, name = pictures(dataset, recipe)
     seeded = torch.Generator().manual_seed(recipe.seed)
-    origin = start
-    if start not in VARIANTS and (Path(start).suffix == ".safetensors" or Path(start).exists()):
-        network, preprocess = _from_file(start, dataset, differences, seeded, say)
+    origin, fresh_head = start, True
+    if is_trained(start):
+        network, preprocess, fresh_head = _from_file(start, dataset, differences, seeded, say)
         with open(start, "rb") as file:
             origin = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     else:
@@ -91,12 +91,17 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
             f"{start} takes {network.architecture.in_channels} channels and the pictures have "
             f"{preprocess.channels}; leave in_channels out, or give in_channels={preprocess.channels}"
         )
-    check_row(AUGMENTATIONS[recipe.augmentation], preprocess)
+    check_row(recipe.augment(), preprocess)
+    for done in (0.0, 1.0):
+        check_input(network.plan, side(recipe, done, preprocess.size))
     check_input(network.plan, preprocess.size)
     if network.architecture.head == "none":
         raise ValueError(f"{start} has no head to train a classifier with; add --set head=linear")
     if recipe.freeze:
         freeze(network, recipe.freeze)
+    if recipe.stochastic_depth:
+        stochastic_depth(network, recipe.stochastic_depth)
+    network.recompute = recipe.recompute
     return Parts(
         train=train,
         validation=validation,
@@ -104,15 +109,19 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
         preprocess=preprocess,
         network=network,
         origin=origin,
+        classes=dataset.classes,
+        fresh_head=fresh_head,
+        several=dataset.task == "classes",
     )
 
 
-def resolve_precision(parts: Parts, recipe: Recipe, device: torch.device, say: Say) -> Recipe:
-    """Return the recipe with `precision` decided: measured on one batch where it says auto."""
+def resolve_precision(parts: Parts, recipe: Recipe, world: World, say: Say) -> Recipe:
+    """Return the recipe with `precision` decided: measured on a part of a batch where it says auto."""
     if recipe.precision != "auto":
         return recipe
     height, width = parts.preprocess.size
-    batch = torch.zeros(recipe.batch_size, parts.preprocess.channels, height, width)
+    device, share = world.device, recipe.batch_size // recipe.accumulate // world.size
+    batch = torch.zeros(max(2, min(share, MEASURED)), parts.preprocess.channels, height, width)
     chosen = fastest(parts.network.to(device), batch)
     say(f"precision {chosen}: the faster of fp32 and bf16 for this network on this {device.type}; --precision fixes it")
     return replace(recipe, precision=chosen)
@@ -127,26 +136,28 @@ def pictures(dataset: DataSet, recipe: Recipe) -> tuple[Source, Source | None, s
     return *split(dataset.train, recipe.held_out, recipe.seed), "held out"
 
 
-def loader(
-    parts: Parts, recipe: Recipe, device: torch.device, *, workers: int | None = None, kind: Kind = "threads"
-) -> Loader:
+def loader(parts: Parts, recipe: Recipe, world: World, *, workers: int | None = None, kind: Kind = "threads") -> Loader:
     """Return the training pictures as batches: shuffled, augmented, never a batch of one."""
     return Loader(
         parts.train,
         replace(parts.preprocess, decoding=recipe.decoding),
         batch_size=recipe.batch_size,
-        augmentation=AUGMENTATIONS[recipe.augmentation],
+        augmentation=recipe.augment(),
         seed=recipe.seed,
         shuffle=True,
+        repeats=recipe.repeats,
+        balanced=recipe.imbalance == "sampler",
         workers=workers,
         kind=kind,
-        device=device,
+        rank=world.rank,
+        world=world.size,
+        device=world.device,
     )
 
 
 def _from_file(
     start: str, dataset: DataSet, differences: dict[str, Any], generator: torch.Generator, say: Say
-) -> tuple[ResNet, Preprocess]:
+) -> tuple[ResNet, Preprocess, bool]:
     fixed = sorted(differences.keys() - {"in_channels", "stem"})
     if fixed:
         raise ValueError(
@@ -163,7 +174,7 @@ def _from_file(
             f"such as --model {model.network.architecture.name}"
         )
     if model.card.classes == dataset.classes:
-        return model.network, model.card.preprocess
+        return model.network, model.card.preprocess, False
     keep = same_names(model.card.classes, dataset.classes)
     kept = f", {len(keep)} of them kept by name" if keep else ""
     say(
@@ -171,4 +182,4 @@ def _from_file(
         f"drawn{kept}"
     )
     network = with_classes(model.network, len(dataset.classes), keep=keep, generator=generator)
-    return network, model.card.preprocess
+    return network, model.card.preprocess, True

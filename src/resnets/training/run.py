@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +55,19 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def findings(self) -> Path:
+        """What the doctor found, a JSON line for each."""
+        return self.path / "doctor.jsonl"
+
+    @property
     def state(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "state"
+
+    @property
+    def best(self) -> Path:
+        """Folder of the network that did best on the pictures held out, where a run may end early."""
+        return self.state / "best"
 
     def is_below(self, other: Path) -> bool:
         """Say whether the run lies in another folder, or is that folder."""
@@ -65,24 +78,47 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; give --out a folder that is new, or empty")
         if resume and not self.recipe.exists():
-            raise ValueError(f"{self.path} holds no run to resume (no recipe.json); leave out --resume to start one")
+            raise ValueError(
+                f"{self.path} holds no run to resume (no recipe.json); start one with DATA --out {self.path}"
+            )
         # A run that was refused on its way, or stopped before its first checkpoint, leaves nothing that could be lost.
         if not resume and self.recipe.exists() and (self.model.exists() or checkpoints(self.state)):
-            raise ValueError(f"{self.path} already holds a run; give another --out, or --resume to go on with that one")
+            raise ValueError(
+                f"{self.path} already holds a run; give another --out, or go on with that one: --resume {self.path}"
+            )
 
     def sweep(self) -> None:
         """Remove what a killed run was in the middle of writing."""
-        for folder in (self.path, self.state):
+        for folder in (self.path, self.state, self.best):
             atomic.sweep(folder)
 
-    def begin(self, request: Request, dataset: DataSet, manifest: str | Path | None) -> None:
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder while the block runs, so that no other process trains in it; a kill lets go of it.
+
+        Raises `ValueError` where another process holds it.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # this system has no such locks
+            yield
+            return
+        with open(self.state / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"another process is training in {self.path}; wait for it, or end it") from None
+            yield
+
+    def begin(self, request: Request, dataset: DataSet, manifest: bytes | None) -> None:
         """Make the folder, and write what was asked for into it: request, split, and the manifest that is obeyed."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for left in (self.metrics, self.manifest):  # by a run that came to nothing
+        for left in (self.metrics, self.manifest, self.findings):  # by a run that came to nothing
             left.unlink(missing_ok=True)
         write_split(dataset, self.split)
         if manifest is not None:
-            atomic.write(self.manifest, Path(manifest).read_bytes())
+            atomic.write(self.manifest, manifest)
         self.write_request(request)  # last: where it is, there is a run
 
     def write_request(self, request: Request) -> None:
@@ -104,26 +140,61 @@ class RunFolder:
             raise ValueError(f"the run in {self.path} was started with another split: {difference}; start a new one")
 
     def append(self, line: dict[str, Any]) -> None:
-        """Add a line to the metrics."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        """Add a line to the metrics, and bring it to the disk; raise `OSError` where the disk refuses.
+
+        Half a line, of this or of a failed call before, never stays in front of another one.
+        """
+        _append(self.metrics, line)
+
+    def append_finding(self, finding: dict[str, Any]) -> None:
+        """Add a line to what the doctor found, likewise."""
+        _append(self.findings, finding)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the metrics so far, up to the first line that is damaged: a kill may cut the last one off."""
-        if not self.metrics.exists():
-            return []
-        found: list[dict[str, Any]] = []
-        for text in self.metrics.read_text("utf-8", "replace").splitlines():
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                break
-            if not isinstance(line, dict) or type(line.get("step")) is not int:
-                break
-            found.append(line)
-        return found
+        return _lines(self.metrics)
 
     def keep_lines_to(self, step: int) -> None:
-        """Drop the metrics after a step, and the last line for the test: a resumed run writes them again."""
+        """Drop what was said and kept after a step, and the last line for the test: a resumed run says it again."""
         kept = [line for line in self.lines() if line["step"] <= step and "epoch" in line]
-        atomic.write(self.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        atomic.write(self.metrics, _text(kept))
+        if self.findings.exists():
+            atomic.write(self.findings, _text([line for line in _lines(self.findings) if line["step"] <= step]))
+        for path in checkpoints(self.best):
+            if int(path.stem.removeprefix("step-")) > step:
+                path.unlink()
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    whole = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
+    size = len(whole[0] + whole[1])
+    if whole[2]:
+        os.truncate(path, size)  # half a line would make those after it unreadable
+    try:
+        with path.open("ab") as file:
+            file.write(_text([line]))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):  # else the next call finds what is left of it
+            os.truncate(path, size)
+        raise
+
+
+def _text(lines: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    found: list[dict[str, Any]] = []
+    for text in path.read_text("utf-8", "replace").splitlines():
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(line, dict) or type(line.get("step")) is not int:
+            break
+        found.append(line)
+    return found
