@@ -76,8 +76,11 @@ class Family:
         time.sleep(after)
         os.kill(self.children[rank], signal.SIGKILL)
 
-    def wait(self, longest: float) -> Sequence[int]:
-        """Wait for all; where one is lost the others are killed. Return how each ended; raise where one hangs."""
+    def wait(self, longest: float, *, kills: bool = True) -> Sequence[int]:
+        """Wait for all; with `kills`, where one is lost the others are killed, as `torchrun` does.
+
+        Return how each ended. Raises `RuntimeError` where one hangs.
+        """
         end, lost = time.monotonic() + longest, None
         while len(self.codes) < len(self.children):
             for rank, child in enumerate(self.children):
@@ -88,7 +91,7 @@ class Family:
                     self.codes[rank] = os.waitstatus_to_exitcode(status)
                     if self.codes[rank] and lost is None:
                         lost = time.monotonic()
-                elif (lost is not None and time.monotonic() > lost + NOTICED_S) or time.monotonic() > end:
+                elif (kills and lost is not None and time.monotonic() > lost + NOTICED_S) or time.monotonic() > end:
                     os.kill(child, signal.SIGKILL)
             time.sleep(POLL_S)
         if time.monotonic() > end:

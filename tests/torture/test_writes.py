@@ -307,7 +307,11 @@ def test_a_run_on_a_disk_that_is_full_for_a_while_goes_on_or_is_resumed_to_the_s
     ended = {True: 0, False: 0}
     while not sum(ended.values()) or time.monotonic() < end:
         out = tmp_path / str(sum(ended.values()))
-        at, lasting, fault = chance.randrange(len(steps)), chance.choice((3, 10, 40, math.inf)), chance.choice([*FAULTS])
+        at, lasting, fault = (
+            chance.randrange(len(steps)),
+            chance.choice((3, 10, 40, math.inf)),
+            chance.choice([*FAULTS]),
+        )
         went_on = suffer(out, at, fault, lasting)
         where = f"seed {seed}: {steps[at]} (step {at}) and {lasting} more failed with {fault}"
         assert not went_on or lasting < math.inf, where

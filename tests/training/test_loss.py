@@ -75,6 +75,12 @@ def test_binary_cross_entropy_of_one_class_is_torchs_of_its_one_hot() -> None:
     torch.testing.assert_close(weighed, each * WEIGHTS.weights[LABELS])
 
 
+def test_smoothing_takes_from_the_one_class_what_it_spreads_over_all() -> None:
+    shown = F.one_hot(LABELS, K) * 0.9 + 0.1 / K
+    each = losses(LOGITS, Targets(LABELS), made(loss="bce", label_smoothing=0.1), NOTHING)
+    torch.testing.assert_close(each.sum() / N, F.binary_cross_entropy_with_logits(LOGITS, shown))
+
+
 @pytest.mark.parametrize(("share", "shown"), [(0.9, (1.0, 0.0)), (0.7, (1.0, 1.0)), (0.1, (0.0, 1.0))])
 def test_over_a_threshold_a_mixed_pictures_label_is_wholly_there(share: float, shown: tuple[float, float]) -> None:
     asked = Targets(torch.tensor([0]), torch.tensor([1]), torch.tensor([share]))

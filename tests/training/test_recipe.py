@@ -102,6 +102,7 @@ def test_counts_are_whole_numbers(field: str) -> None:
         ({"schedule": "exponential"}, "allowed: one of constant, steps, cosine, one_cycle"),
         ({"precision": "fp8"}, "allowed: one of auto, fp32, bf16, fp16"),
         ({"loss": "hinge"}, "allowed: one of cross_entropy, bce"),
+        ({"imbalance": "logits", "loss": "bce"}, "allowed: with loss=cross_entropy; with loss=bce ignore, weights"),
         ({"imbalance": "focal"}, "allowed: one of ignore, weights, sampler, logits"),
         ({"thaw": 0.5}, "allowed: None, or with freeze=LEVEL, which says what is frozen until then"),
         ({"patience": 3}, "allowed: with held_out=N too: stopping by the test pictures would choose by them"),

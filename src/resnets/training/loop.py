@@ -146,4 +146,4 @@ def _update(state: State) -> None:
         state.scaler.step(state.optimizer)
         state.scaler.update()
     if state.ema is not None:
-        state.ema.update(state.network, state.step)
+        state.ema.update(state.network, state.step + 1)

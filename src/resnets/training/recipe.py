@@ -108,6 +108,8 @@ class Recipe:
             _refuse("grow_to", self.grow_to, f"grow_from={self.grow_from:g} to 1")
         if self.thaw is not None and self.freeze is None:
             _refuse("thaw", self.thaw, "None, or with freeze=LEVEL, which says what is frozen until then")
+        if self.imbalance == "logits" and self.loss == "bce":
+            _refuse("imbalance", self.imbalance, "with loss=cross_entropy; with loss=bce ignore, weights, sampler")
         if self.accumulate > self.batch_size // 2:
             _refuse("accumulate", self.accumulate, f"1 to {self.batch_size // 2}: a part of one is nothing to a norm")
         if self.patience is not None and not self.held_out:

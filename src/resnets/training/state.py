@@ -73,4 +73,4 @@ class Seen:
 
 def scaler_state(scaler: torch.amp.GradScaler | None) -> dict[str, Any]:
     """Return what a scaler of gradients has learnt, JSON-able."""
-    return {} if scaler is None else {key: float(value) for key, value in scaler.state_dict().items()}
+    return {} if scaler is None else dict(scaler.state_dict())

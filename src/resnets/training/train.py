@@ -109,8 +109,11 @@ def train(
     say = say if world.is_first else _silent
     with joined(world, timeout_s), torch.random.fork_rng():  # the caller's random numbers are not ours to use up
         folder = None if out is None else RunFolder(Path(out))
-        if resume is None and folder is not None and was_restarted() and folder.recipe.exists():
-            start = _resumed(folder, data)  # torchrun gives a restarted process the command of the first
+        begun = None
+        if resume is None and was_restarted():  # torchrun gives a restarted process the command of the first
+            begun = folder or _folder(gather(data, reading, manifest), model)
+        if begun is not None and begun.recipe.exists():
+            start = _resumed(begun, data)
         elif resume is not None:
             if recipe_name or numbers or facts or size or pixels or reading or manifest or model or out or cache:
                 raise ValueError("a resumed run goes on with its own recipe, size, facts and pictures; leave those out")
@@ -125,7 +128,7 @@ def train(
             if recipe_name is None:
                 recipe_name = default_recipe(dataset, model)
                 chosen.append(f"recipe {recipe_name}: the one that suits {dataset.name}; --recipe chooses another")
-            folder = folder or RunFolder(Path(f"runs/{dataset.name}-{Path(model).stem}"))
+            folder = folder or _folder(dataset, model)
             if isinstance(data, str | Path) and Path(data).is_dir() and folder.is_below(Path(data)):
                 raise ValueError(
                     f"--out {folder.path} would put the run among the pictures of {data}; give another --out"
@@ -154,6 +157,11 @@ def train(
             start = _Start(asked, dataset, folder, is_resumed=False, manifest=obeyed, unreadable=unreadable)
         means = _Means(world=world, workers=workers, kind=kind, say=say, watch=watch or Watch(), replay=replay)
         return _train(start, means)
+
+
+def _folder(dataset: DataSet, model: str | None) -> RunFolder:
+    """Where a run goes if nobody says where."""
+    return RunFolder(Path(f"runs/{dataset.name}-{Path(model or default_model(dataset)[0]).stem}"))
 
 
 def _silent(sentence: str) -> None:

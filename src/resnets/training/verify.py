@@ -10,6 +10,7 @@ from resnets.data.loader import Loader
 from resnets.training import checkpoint
 from resnets.training.checkpoint import Progress, Saved
 from resnets.training.loop import fit
+from resnets.training.parallel import share_buffers
 from resnets.training.prepare import Say
 from resnets.training.run import RunFolder
 from resnets.training.state import Seen, State
@@ -36,10 +37,13 @@ def verify(state: State, loader: Loader, folder: RunFolder, newest: Saved, say: 
     older = checkpoint.read(folder.state, before=newest.progress.step)
     if older is not None:
         checkpoint.put_back(older, state.modules, state.optimizer)
+        if state.scaler is not None:
+            state.scaler.load_state_dict(older.progress.scaler)
     state.progress = Progress(accumulate=state.recipe.accumulate) if older is None else replace(older.progress)
     first, last = state.progress.step, newest.progress.step
     say(f"verifying: steps {first + 1} to {last} once more")
     fit(state, loader, _Nobody(), until=last)
+    share_buffers(state)  # the checkpoint has the first process's
     again = checkpoint.tensors_of(state.modules, state.optimizer)
     differing = sorted(
         name

@@ -49,7 +49,7 @@ def activation(logits: Tensor) -> str:
         return "softmax"
     if float(logits.max()) <= 0 and bool(((logits.exp().sum(1) - 1).abs() < ROW_SUM.value).all()):
         return "log-softmax"
-    if enough and least > 0 and float(logits.max()) < 1:
+    if enough and least > 0 and float(logits.max()) <= 1:
         return "sigmoid"
     if enough and least == 0 and float(logits.max()) > 0 and float((logits == 0).float().mean()) >= ZEROS.value:
         return "ReLU"
