@@ -6,7 +6,7 @@ DIR is `references/classification` of github.com/pytorch/vision, FILE is `train.
 github.com/huggingface/pytorch-image-models; clone them, none of their code is here. Every contestant runs in a process
 of its own, in turn with the others, as its script is started: `--device cpu`, the same folder of JPEGs, a random
 resized crop and a flip. torchvision's runs at its defaults (batch 32, 16 workers, fp32) and with the settings it offers
-that could be faster here; timm's in bf16 with channels_last, its fastest; ours is `resnets.train`. All are measured
+that could be faster here; timm's in bf16 with channels_last, its fastest; ours is `resnets train`. All are measured
 alike, by a hook on the optimizer: pictures of all steps between the first --warm seconds, which are left out with
 starting, compiling and filled queues, and the --seconds after them. Prints medians and ratios within a round.
 """
@@ -75,9 +75,11 @@ def run(script: Path, arguments: str) -> None:
 
 
 def ours(model: str, folder: Path) -> None:
-    from resnets.training.train import train
+    from resnets.cli import main
 
-    train(folder, model=model, recipe_name="he2015", out="run", size=224, batch_size=32, eval_every=1_000)
+    words = f"train {folder} --model {model} --recipe he2015 --size 224 --batch-size 32 --eval-every 1000 --out run"
+    sys.argv = ["resnets", *words.split(), "--no-check"]
+    main()
 
 
 def batch_size(name: str) -> int:

@@ -2,8 +2,8 @@
 
     python benchmarks/trashnet.py --data ../shared/data/trashnet --weights resnet18.pth.tar --torchvision DIR
 
-TrashNet as it lies there: 6 classes, `train/` with 45 and `val/` with 15 photographs of each. ResNet-18, from scratch at
-128 pixels and fine-tuned from ImageNet weights at 224, three seeds each, ours by `resnets train` with its recipes
+TrashNet as it lies there: 6 classes, `train/` with 45 and `val/` with 15 photographs of each. ResNet-18, from scratch
+at 128 pixels and fine-tuned from ImageNet weights at 224, three seeds each, ours by `resnets train` with its recipes
 `photos` and `finetune`, the peer by torchvision's references/classification/train.py (DIR holds it and the files it
 imports) with its defaults for as many epochs, its classes and its weights given to it from outside, since it has no
 option for either. Minutes are from the first line of the process to its end. Finished runs are kept in --results, so
@@ -28,8 +28,8 @@ from machine import machine
 from scipy.stats import binomtest
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "scratch": {"size": 128, "epochs": 60, "recipe": "photos"},
-    "finetuned": {"size": 224, "epochs": 10, "recipe": "finetune"},
+    "scratch": {"size": 128, "epochs": 20, "recipe": "photos"},
+    "finetuned": {"size": 224, "epochs": 5, "recipe": "finetune"},
 }
 PICTURES = 90
 
@@ -128,7 +128,8 @@ def main() -> None:
                 runs.append(run(args, who, kind, seed))
                 args.results.parent.mkdir(parents=True, exist_ok=True)
                 args.results.write_text(json.dumps({"machine": machine(), "runs": runs}, indent=2) + "\n")
-                print(f"{who} {kind} seed {seed}: {runs[-1]['top1']:.1%} in {runs[-1]['minutes']:.1f} minutes", flush=True)
+                last = runs[-1]
+                print(f"{who} {kind} seed {seed}: {last['top1']:.1%} in {last['minutes']:.1f} minutes", flush=True)
     print(table(runs))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -11,9 +12,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests import tiny
 from tests.torture.nursery import CONFIGURATIONS, assert_same_end
 from tests.torture.processes import COMMAND, ENVIRONMENT, ROOT
 
@@ -26,6 +29,7 @@ START = (
     *("--epochs", "12", "--eval-every", "0.7", "--precision", "fp32", "--ema", "0.9"),
 )
 MOST_KILLS = 4
+GONE_S = 60.0
 LEAST_KILLS = 200
 """In the nursery, over all its configurations."""
 
@@ -36,9 +40,11 @@ def test_runs_of_every_configuration_killed_anywhere_end_in_the_same_bytes(
     """At random moments, at steps on the folder and while finishing; one process of two, or the only one."""
     words = [sys.executable, "-m", "tests.torture.nursery", str(tmp_path)]
     words += [str(seed), str(LEAST_KILLS), str(seconds(0.15))]
-    done = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
-    told = json.loads(done.stdout)
+    printed, errors = tmp_path / "printed", tmp_path / "errors"  # files: a worker left behind would keep a pipe open
+    with printed.open("wb") as output, errors.open("wb") as faults:
+        done = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=faults, check=False)
+    assert done.returncode == 0, f"seed {seed}\n{errors.read_text()}"
+    told = json.loads(printed.read_text())
     kills = {name: sum(what["kills"].values()) for name, what in told.items()}
     assert kills.keys() == CONFIGURATIONS.keys()
     assert sum(kills.values()) >= LEAST_KILLS
@@ -106,6 +112,43 @@ def test_a_command_killed_at_random_moments_ends_in_the_same_bytes(
         assert_same_end(whole, out, story)
         stories += 1
     print(f"\n{stories} runs, {landed} kills of a command at random moments")
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in Linux's /proc")
+def test_a_command_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -> None:
+    pictures, mark = tiny.write_pictures(tmp_path / "pictures", each=40), f"RESNETS_MARK={uuid4().hex}"
+    request = ["train", str(pictures), *START, "--size", "16", "--out", str(tmp_path / "run"), "--threads", "1"]
+    request += ["--workers", "2", "--worker-kind", "processes", "--no-check", "--set", "iterations=100000"]
+    process = subprocess.Popen(
+        [sys.executable, *COMMAND, *request],
+        cwd=ROOT,
+        env=ENVIRONMENT | dict([mark.split("=")]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "run" / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    end = time.monotonic() + GONE_S
+    while len(_marked(mark)) < 4 and time.monotonic() < end:  # itself, a server of forks, two workers
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    while (left := _marked(mark)) and time.monotonic() < end:
+        time.sleep(0.1)
+    for one in left:
+        os.kill(one, signal.SIGKILL)
+    assert not left
+
+
+def _marked(mark: str) -> list[int]:
+    """The processes that began with this in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 def _is_training(out: Path, since: int) -> bool:

@@ -120,7 +120,7 @@ def test_workers_killed_again_and_again_end_in_the_same_bytes(
         out, log, told = tmp_path / str(stories), tmp_path / f"{stories}.log", []
         process = start(out, log)
         for _ in range(chance.randint(2, RESTARTS // 2)):
-            time.sleep(chance.uniform(0, whole[1]))
+            time.sleep(chance.uniform(0, whole[1] / 2))
             if process.poll() is not None:  # it was faster
                 break
             wait_for(process, log, lambda process=process: process.poll() is not None or len(workers(process)) == 2)

@@ -150,6 +150,10 @@ def scenes(folder: Path) -> Iterator[tuple[str, int, Callable[[Path], Any]]]:
     yield "many bad", 2, partial(trained, data=two, **FILES)
     for rank in (0, 1):
         yield f"error of {rank}", 2, partial(trained, watch=FailAt(3, OSError(28, "full"), rank))
+    parts: dict[str, Any] = {"accumulate": 2, "sync_norms": True, "epochs": 2}
+    yield "in parts", 2, partial(trained, **parts)
+    yield "in parts, stopped", 2, partial(trained, watch=FailAt(2, Stopped()), **parts)
+    yield "in parts, resumed", 2, partial(trained, resume=folder / "in parts, stopped")
     yield "from two", 2, partial(trained, epochs=2, watch=FailAt(6, Stopped()))
     yield "to one", 1, partial(trained, resume=folder / "from two")
     yield "from one", 1, partial(trained, epochs=2, watch=FailAt(6, Stopped()))
@@ -281,6 +285,13 @@ def test_a_run_may_go_on_in_another_number_of_processes_which_is_said(before: st
     assert {len(one["steps"]) for one in resumed} == {8}  # of 14, six of which were done before
     assert [line["step"] for line in resumed[0]["metrics"]] == [7, 14, 14]
     assert len({one["weights"] for one in resumed}) == 1
+
+
+def test_a_first_step_in_parts_is_the_same_step_in_a_run_that_goes_on(told: Told) -> None:
+    whole, resumed = told("in parts"), told("in parts, resumed")
+    assert [len(one["steps"]) for one in (*whole, *resumed)] == [14, 14, 12, 12]
+    assert len({one["weights"] for one in (*whole, *resumed)}) == 1
+    assert resumed[0]["metrics"] == whole[0]["metrics"]
 
 
 def test_a_replay_in_a_world_ends_in_the_same_bits_on_every_process(told: Told) -> None:

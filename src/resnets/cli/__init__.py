@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -38,6 +39,9 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command in `sys.argv` and exit: 0 done, 1 failed, 2 a wrong request, 3 done but something fell short."""
+    # Threads that spin while they wait for one another take each other's cores: beside any other work a step of
+    # training took twice as long. It counts when torch is loaded, and whoever has set it is obeyed.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may be one that no terminal can write
             stream.reconfigure(errors="backslashreplace")

@@ -145,6 +145,7 @@ def command(
     elif replay:
         raise ValueError("--verify does the last steps of a run again; give --resume RUN")
     check_worker_kind(worker_kind)
+    from resnets.training.heap import keep_freed_memory
     from resnets.training.run import RunFolder
     from resnets.training.train import train
     from resnets.training.watch import Watch
@@ -152,6 +153,7 @@ def command(
     if resume is not None and threads is None and RunFolder(resume).recipe.exists():
         threads = RunFolder(resume).read_request().machine.get("threads")
     set_threads(threads)
+    keep_freed_memory()
     trained = train(
         data,
         model=model,

@@ -12,7 +12,7 @@ import torch
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.loader import Loader
 from resnets.data.source import Source
-from resnets.evaluation.evaluate import match_classes
+from resnets.evaluation.evaluate import check_task, match_classes
 from resnets.net.device import find_device
 from resnets.spec.preprocess import Decoding
 from resnets.weights.modelfile import Model
@@ -89,9 +89,10 @@ class Drift:
 def drift(model: Model, dataset: DataSet, *, batch_size: int = 64, device: str = "auto") -> Drift:
     """Compare a model's answers on the test pictures (else the training ones) decoded exactly and fast.
 
-    Raises `ValueError` where the classes of data and model differ, or no picture can be decoded.
+    Raises `ValueError` where the classes of data and model differ, or their tasks do, or no picture can be decoded.
     """
     require_classes(dataset)
+    check_task(model.card, dataset)
     source = dataset.test if dataset.test is not None else dataset.train
     if source is None:
         raise ValueError(f"{dataset.name} holds no pictures to compare on")

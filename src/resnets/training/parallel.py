@@ -25,9 +25,13 @@ def shares(world: World, count: int) -> list[int]:
 
 def run_forward(state: State, images: Tensor) -> Tensor:
     """Return the logits of a part of a batch, through whatever the network is wrapped in."""
+    return _forward(state)(images)
+
+
+def _forward(state: State) -> Callable[[Tensor], Tensor]:
     if state.forward is None:
         state.forward = _wrapped(state)
-    return state.forward(images)
+    return state.forward
 
 
 def _wrapped(state: State) -> Callable[[Tensor], Tensor]:
@@ -42,9 +46,10 @@ def _wrapped(state: State) -> Callable[[Tensor], Tensor]:
 
 def sums_gradients(state: State, *, last: bool) -> AbstractContextManager[object]:
     """Return the context of one part of a batch: processes add their gradients up with the last one."""
-    if last or not isinstance(state.forward, DistributedDataParallel):
+    forward = _forward(state)  # also of a first step, whose sums would else be added up in another order
+    if last or not isinstance(forward, DistributedDataParallel):
         return nullcontext()
-    return state.forward.no_sync()
+    return forward.no_sync()
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def card_paragraph(path: Path, card: Card) -> str:
     """Return what a model file of ours says of itself."""
     arch = card.architecture
     classes = f"{len(card.classes)} classes ({', '.join(card.classes[:3])}, ...)" if card.classes else "no head"
+    classes += ", any number of them for a picture" if card.task == "classes" else ""
     calibrated = ", ".join(f"{name} {number:g}" for name, number in card.calibration.items())
     origin = ", ".join(f"{name}: {value}" for name, value in sorted(card.origin.items()) if isinstance(value, str))
     return (
