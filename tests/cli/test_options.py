@@ -106,8 +106,17 @@ def test_a_way_of_reading_that_cannot_be_is_refused(text: str, sentence: str) ->
 
 
 def test_a_setting_that_is_neither_is_refused() -> None:
-    with pytest.raises(ValueError, match="'stemm' is no field of an architecture"):
-        parse_settings(["stemm=cifar"])
+    for text, nearest in (("stemm=cifar", "stem"), ("epoch=3", "epochs"), ("mixups=1", "mixup"), ("alfa=0", "alpha")):
+        with pytest.raises(ValueError, match=f"there is no such setting. Did you mean '{nearest}'"):
+            parse_settings([text])
+
+
+def test_a_number_of_the_augmentation_is_a_setting() -> None:
+    _, numbers, _ = parse_settings(["crop_area=0.25,1", "mixup=0.2", "flip=yes", "policy=none", "lr=0.1"])
+    changed = {"crop_area": (0.25, 1.0), "mixup": 0.2, "flip": True, "policy": None}
+    assert dict(numbers.pop("augmenting")) == changed
+    assert numbers == {"lr": 0.1}
+    assert parse_settings(["crop_area=none"])[1] == {"augmenting": (("crop_area", None),)}
 
 
 @pytest.mark.parametrize("text", ["2,2,3", "2-2-3"])

@@ -69,7 +69,11 @@ class Family:
 
     @staticmethod
     def _is_lost_peer(error: BaseException | None) -> bool:
-        return "WORLD_SIZE" in os.environ and isinstance(error, RuntimeError) and "onnection" in str(error)
+        return (
+            "WORLD_SIZE" in os.environ
+            and isinstance(error, RuntimeError | ConnectionError)
+            and "onnection" in str(error)
+        )
 
     def kill(self, rank: int, after: float) -> None:
         """Kill one, after so many seconds, if it is still there."""

@@ -383,9 +383,33 @@ def test_a_resumed_run_keeps_the_cache_it_was_started_with(photos: Path, tmp_pat
 def test_pictures_that_were_moved_are_found_where_they_are_given_again(photos: Path, tmp_path: Path) -> None:
     stop(photos, tmp_path / "run")
     moved = photos.rename(tmp_path / "moved")
-    with pytest.raises(ValueError, match=r"there is no data set, no file and no folder"):
+    with pytest.raises(ValueError, match=r"nothing is there now; say where they are: resnets train DATA --resume"):
         training.train(resume=tmp_path / "run", device="cpu")
     assert training.train(moved, resume=tmp_path / "run", device="cpu").path.exists()
+
+
+def test_a_run_that_was_given_a_path_from_here_and_a_cache_goes_on_from_anywhere(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    stop(photos.name, tmp_path / "run", cache=tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    assert training.train(resume=tmp_path / "run", device="cpu").path.exists()
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("imbalance", "task"), [("sampler", "several"), ("logits", "several")])
+def test_several_classes_are_not_balanced_by_drawing_or_by_priors(imbalance: str, task: str, tmp_path: Path) -> None:
+    data = DataSet(name=task, classes=("top", "left", "middle"), train=several(20), test=None, fingerprint="")
+    with pytest.raises(ValueError, match=f"imbalance='{imbalance}' is for one class.*allowed: ignore, weights"):
+        tiny.run(data, tmp_path / "run", **QUICK | {"imbalance": imbalance})
+
+
+def test_numbers_of_the_augmentation_are_numbers_of_the_recipe() -> None:
+    row = recipe("torchvision", mixup=0.7, augmenting=(("erase", 0.5),))
+    assert (row.augment().mixup, row.augment().erase, row.augment().cutmix) == (0.7, 0.5, 1.0)
+    with pytest.raises(ValueError, match="Did you mean 'recipe_name'"):
+        recipe("digits", recipe="mnist")
 
 
 def test_a_resumed_run_refuses_another_split(photos: Path, tmp_path: Path) -> None:

@@ -172,6 +172,36 @@ def test_a_resumed_run_takes_no_other_numbers(other: dict[str, Any], tmp_path: P
         resume(tmp_path, **other)
 
 
+def test_a_resumed_run_says_where_it_goes_on_and_what_it_passes_over(tmp_path: Path) -> None:
+    stop(tmp_path, StopAfter(epoch=3))
+    older, newest = checkpoints(tmp_path / "state")
+    newest.write_bytes(newest.read_bytes()[:-50])
+    said: list[str] = []
+    resume(tmp_path, say=said.append)
+    assert f"{newest} is damaged, and passed over" in said
+    assert f"going on from step {int(older.stem[5:])} of 16" in said
+
+
+@pytest.mark.parametrize(
+    "change", [{"optimizer": "adam"}, {"lr": 0.01}, {"epochs": 9}], ids=["optimizer", "rate", "length"]
+)
+def test_a_request_that_was_changed_since_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    stop(tmp_path, StopAfter(epoch=2))
+    facts = json.loads((tmp_path / "recipe.json").read_text())
+    facts["recipe"] |= change
+    (tmp_path / "recipe.json").write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match=r"recipe\.json is not what the checkpoints beside it were made with"):
+        resume(tmp_path)
+
+
+def test_a_damaged_line_of_metrics_costs_no_other(tmp_path: Path) -> None:
+    stop(tmp_path, StopAfter(epoch=3))
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    (tmp_path / "metrics.jsonl").write_text("\n".join([lines[0], lines[1][:20], *lines[2:]]) + "\n")
+    resume(tmp_path)
+    assert [line["epoch"] for line in metrics(tmp_path) if "epoch" in line] == [1, 3, 4]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill a process at once")
 def test_a_process_killed_at_any_moment_ends_in_the_same_bytes(tmp_path: Path) -> None:

@@ -234,7 +234,10 @@ def test_grey_pictures_are_spread_over_the_channels_of_a_colour_model(tmp_path: 
         ({"freeze": "C9"}, "up_to='C9' is no level of resnet20_cifar; allowed: C1, C2"),
         ({"held_out": 40}, "40 of 40 pictures cannot be held back"),
         ({"device": "abacus"}, "--device abacus cannot be used"),
-        ({"model": "absent.safetensors", "facts": None}, "no file absent.safetensors"),
+        (
+            {"model": "absent.safetensors", "facts": None},
+            "--model absent.safetensors is not there; give a trained model file",
+        ),
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_before_anything_is_written(

@@ -138,4 +138,4 @@ def test_one_changed_bit_of_the_newest_checkpoint_is_found_and_named(
 def test_without_a_checkpoint_there_is_nothing_to_verify_and_the_run_starts_again(tmp_path: Path) -> None:
     for path in stopped(tmp_path):
         path.unlink()
-    assert any("no whole checkpoint yet" in text for text in resumed(tmp_path))
+    assert any("has no whole checkpoint" in text for text in resumed(tmp_path))

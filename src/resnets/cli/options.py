@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -87,6 +88,16 @@ def parse_settings(texts: list[str] | None) -> tuple[dict[str, Any], dict[str, A
     # Training decodes as its recipe says; the model file's own way is not changed by the way.
     pixels = _those_of(Preprocess, texts, without={*numbers, "size"})
     others = [text for text in texts or [] if _pair(text)[0] not in {*numbers, *pixels, *augmenting}]
+    known = {field.name for table in (Recipe, Augmentation, Preprocess, Architecture) for field in fields(table)}
+    for key, _ in map(_pair, others):
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known - own), n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"--set {key}: there is no such setting.{hint} Allowed: numbers of a recipe and of its augmentation "
+                "(`resnets recipes NAME` shows them), facts of the network (`resnets show --json`), fields of the "
+                "preprocess"
+            )
     if augmenting:
         numbers["augmenting"] = tuple(augmenting.items())
     return parse_facts(others), numbers, pixels
@@ -157,6 +168,9 @@ def _pair(text: str, option: str = "--set") -> tuple[str, str]:
 def _typed(key: str, value: str, hint: Any, option: str = "--set") -> Any:
     """A text in the type of a field: whole number, number, word, yes or no, or several of one kind."""
     kinds = get_args(hint) or (hint,)
+    inner = [kind for kind in kinds if get_origin(kind) is tuple]  # of tuple[float, float] | None
+    if inner and value.lower() != "none":
+        return _typed(key, value, inner[0], option)
     try:
         if type(None) in kinds and value.lower() == "none":
             return None

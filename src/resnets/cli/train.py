@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +29,7 @@ from resnets.cli.options import (
 
 if TYPE_CHECKING:
     from resnets.training.finish import Trained
+    from resnets.training.watch import Watch
 
 
 def command(
@@ -154,32 +158,49 @@ def command(
         threads = RunFolder(resume).read_request().machine.get("threads")
     set_threads(threads)
     keep_freed_memory()
-    trained = train(
-        data,
-        model=model,
-        recipe_name=recipe,
-        out=out,
-        size=parse_size(size),
-        device=device,
-        resume=resume,
-        facts=facts,
-        pixels=pixels,
-        reading=parse_reading(read) if read else None,
-        manifest=manifest,
-        cache=cache,
-        workers=workers,
-        kind=worker_kind,  # type: ignore[arg-type]
-        check=not no_check,
-        replay=replay,
-        timeout_s=timeout,
-        say=print,
-        watch=Watch(show=True, doctor=not no_doctor, checkpoint_every=checkpoint_every),
-        **given,
-    )
+    watch = Watch(show=True, doctor=not no_doctor, checkpoint_every=checkpoint_every)
+    with _told_how_to_go_on(watch):
+        trained = train(
+            data,
+            model=model,
+            recipe_name=recipe,
+            out=out,
+            size=parse_size(size),
+            device=device,
+            resume=resume,
+            facts=facts,
+            pixels=pixels,
+            reading=parse_reading(read) if read else None,
+            manifest=manifest,
+            cache=cache,
+            workers=workers,
+            kind=worker_kind,  # type: ignore[arg-type]
+            check=not no_check,
+            replay=replay,
+            timeout_s=timeout,
+            say=print,
+            watch=watch,
+            **given,
+        )
     if trained.is_told:
         _tell(trained)
     if trained.skipped:
         raise typer.Exit(3)
+
+
+@contextmanager
+def _told_how_to_go_on(watch: Watch) -> Iterator[None]:
+    """Where a run that has begun is stopped, say what to type next."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if watch.path is not None:
+            print(f"stopped; go on with: resnets train --resume {watch.path}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if watch.path is None or isinstance(error, ConnectionError):
+            raise
+        raise OSError(f"{error}; once that is mended, go on with: resnets train --resume {watch.path}") from error
 
 
 WORDS = {"top1": "accuracy", "map": "mean average precision"}

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 TIMEOUT_S = 60
 """How long a process waits for the others in a step before it gives up, so that a lost one is soon noticed."""
@@ -57,7 +59,8 @@ class World:
     def wait(self) -> None:
         """Wait until everybody is here, however long that takes: the first may have much to prepare."""
         if self.size > 1:
-            dist.barrier(_patient())
+            group = _PATIENT[0] if _PATIENT else None
+            dist.monitored_barrier(group, timeout=timedelta(seconds=PATIENCE_S))
 
 
 ALONE = World()
@@ -89,24 +92,34 @@ def joined(world: World, timeout_s: float = TIMEOUT_S) -> Iterator[World]:
     if world.size == 1:
         yield world
         return
+    timeout = timedelta(seconds=timeout_s)
+    # Processes that were started again meet under a name of their own: under the old one they would read where those
+    # of the last attempt were to be found, and wait for them.
+    store, rank, size = next(iter(rendezvous("env://", world.rank, world.size, timeout=timeout)))
+    store.set_timeout(timeout)
+    meeting = PrefixStore(f"attempt {restarts()}", store)
     backend = "nccl" if world.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=timedelta(seconds=timeout_s))
+    dist.init_process_group(backend, store=meeting, rank=rank, world_size=size, timeout=timeout)
     try:
-        _PATIENT.append(dist.new_group(backend="gloo", timeout=timedelta(seconds=PATIENCE_S)))
+        if backend != "gloo":
+            _PATIENT.append(dist.new_group(backend="gloo", timeout=timeout))
         yield world
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise ConnectionError(
+            f"another process of the world of {world.size} was lost, or not heard of for {timeout_s:g} s "
+            f"({str(error).splitlines()[0][:200]}); torchrun --max-restarts 3 starts all of them again"
+        ) from error
     finally:
         _PATIENT.clear()
         dist.destroy_process_group()
 
 
-def was_restarted() -> bool:
-    """Say whether `torchrun` has started this process again, after one of the world was lost."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def restarts() -> int:
+    """Return how often `torchrun` has started this process again, after one of the world was lost."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 _PATIENT: list[Any] = []
-
-
-def _patient() -> Any:
-    assert _PATIENT, "a world is waited for while it is joined"
-    return _PATIENT[0]
+"""A group that can wait for long, where the one for tensors cannot."""

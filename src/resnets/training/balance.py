@@ -48,7 +48,7 @@ def balance(labels: npt.NDArray[np.int64 | np.bool_] | Tensor, num_classes: int,
         if several:
             raise ValueError(
                 "imbalance='logits' is for one class for each picture, and these pictures have several; "
-                "allowed: ignore, weights, sampler"
+                "allowed: ignore, weights"
             )
         present = counts.clamp(min=1).double()
         return Balance(log_prior=(present / present.sum()).log().float())

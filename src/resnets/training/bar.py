@@ -15,10 +15,9 @@ class Bar:
 
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[rate]:.0f} pictures/s"),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=10),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[rate]:.0f}/s"),
+            TimeRemainingColumn(compact=True),
             transient=True,
             disable=not sys.stdout.isatty(),
         )
@@ -30,15 +29,15 @@ class Bar:
         """Show where the run is."""
         progress = state.progress
         since = progress.seconds - progress.reported
-        waiting = f"  waiting {progress.waited / since:.0%}" if since > 0 else ""
+        waiting = f" wait {progress.waited / since:.0%}" if since > 0 else ""
         step, seconds = self._began
         pictures = (progress.step - step) * state.recipe.batch_size
         self._progress.update(
             self._task,
             completed=progress.step,
             description=(
-                f"epoch {progress.step / per_epoch:.2f}  loss {progress.loss / max(progress.seen, 1):.3f}  "
-                f"accuracy {progress.right / max(progress.seen, 1):.1%}{waiting}"
+                f"epoch {progress.step / per_epoch:.1f} loss {progress.loss / max(progress.seen, 1):.3f} "
+                f"{progress.right / max(progress.seen, 1):.0%} right{waiting}"
             ),
             rate=pictures / max(progress.seconds - seconds, 1e-9),
         )

@@ -38,6 +38,7 @@ class Progress:
     since_best: int = 0
     bad: dict[str, str] = field(default_factory=dict)  # number of a picture that could not be read: why
     scaler: dict[str, Any] = field(default_factory=dict)  # of fp16's gradients
+    request: str = ""  # sha256 of what the run was asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,16 +28,22 @@ def default_model(dataset: DataSet) -> tuple[str, str]:
 
 
 def default_recipe(dataset: DataSet, model: str) -> str:
-    """Return the row that suits a data set: by name, else by what its pictures are and where training begins."""
-    if dataset.name in RECIPES:
-        return dataset.name
+    """Return the row that suits a data set: by where training begins, and by what its pictures are."""
     if is_trained(model):
         return "finetune"
     if not isinstance(dataset.train, ArraySource):
         return "photos"
+    if dataset.name in RECIPES:
+        return dataset.name
     return "mnist" if dataset.train.channels == 1 else "cifar-he2015"
 
 
 def is_trained(model: str) -> bool:
-    """Say whether a model is a file with weights, rather than a row's name."""
-    return model not in VARIANTS and (Path(model).suffix == ".safetensors" or Path(model).exists())
+    """Say whether a model is a file with weights, rather than a row's name; raise `ValueError` for a file not there."""
+    if model in VARIANTS:
+        return False
+    path = Path(model)
+    if path.is_dir() or (not path.exists() and (path.suffix or len(path.parts) > 1)):
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise ValueError(f"--model {model} {what}; give a trained model file, or a network's name (`resnets show`)")
+    return path.exists()

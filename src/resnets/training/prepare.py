@@ -64,6 +64,11 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
     if asked.reading.formats != Reading().formats:
         pixels = {"formats": asked.reading.formats, **pixels}
     require_classes(dataset, several=True)
+    if dataset.task == "classes" and recipe.imbalance in ("sampler", "logits"):
+        raise ValueError(
+            f"imbalance={recipe.imbalance!r} is for one class for each picture, and a picture of {dataset.name} may "
+            "have several; allowed: ignore, weights"
+        )
     train, validation, name = pictures(dataset, recipe)
     seeded = torch.Generator().manual_seed(recipe.seed)
     origin, fresh_head = start, True
@@ -99,6 +104,8 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
         raise ValueError(f"{start} has no head to train a classifier with; add --set head=linear")
     if recipe.freeze:
         freeze(network, recipe.freeze)
+        if start == origin and recipe.thaw is None:
+            say(f"{start} is untrained, and nothing up to {recipe.freeze} will ever learn: start from --model FILE")
     if recipe.stochastic_depth:
         stochastic_depth(network, recipe.stochastic_depth)
     network.recompute = recipe.recompute
@@ -133,7 +140,13 @@ def pictures(dataset: DataSet, recipe: Recipe) -> tuple[Source, Source | None, s
         raise ValueError(f"{dataset.name} has no training pictures")
     if not recipe.held_out:
         return dataset.train, dataset.test, "test"
-    return *split(dataset.train, recipe.held_out, recipe.seed), "held out"
+    try:
+        return *split(dataset.train, recipe.held_out, recipe.seed), "held out"
+    except ValueError as error:
+        raise ValueError(
+            f"--held-out {recipe.held_out} does not fit the {len(dataset.train):,} training pictures of "
+            f"{dataset.name}: {error}"
+        ) from None
 
 
 def loader(parts: Parts, recipe: Recipe, world: World, *, workers: int | None = None, kind: Kind = "threads") -> Loader:

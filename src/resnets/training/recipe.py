@@ -96,7 +96,7 @@ class Recipe:
             value = getattr(self, field)
             number = isinstance(value, int if field in WHOLE else (int, float)) and not isinstance(value, bool)
             if not (number and least <= value <= most) and not (value is None and field in OPTIONAL):
-                _refuse(field, value, f"{'whole numbers from ' * (field in WHOLE)}{least:g} to {most:g}")
+                _refuse(field, value, f"{'whole numbers from ' * (field in WHOLE)}{_number(least)} to {_number(most)}")
         for field in SWITCHES:
             if not isinstance(getattr(self, field), bool):
                 _refuse(field, getattr(self, field), "true or false")
@@ -182,7 +182,7 @@ BOUNDS = MappingProxyType(
         "held_out": (0, 10**9),
         "stochastic_depth": (0.0, 0.99),
         "thaw": (0.0, 1.0),
-        "ema": (0.0, 1 - 1e-9),
+        "ema": (0.0, 0.999999),
         "ema_every": (1, 10**6),
         "recalibrate": (0, 10**6),
         "eval_every": (0.01, 100_000),
@@ -203,6 +203,10 @@ OPTIONAL = ("iterations", "clip", "thaw", "patience")
 
 SWITCHES = ("nesterov", "decay_norms", "zero_gamma", "sync_norms", "recompute", "compile")
 """Fields that are true or false."""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _refuse(field: str, value: object, allowed: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from resnets.data.augmentation.rows import Augmentation
 from resnets.training.recipe import Recipe
 
 HE15 = "He et al. 2015, arXiv:1512.03385"
@@ -245,7 +246,7 @@ RECIPES = MappingProxyType({row.name: row for row in _ROWS})
 
 
 def recipe(name: str, **differences: Any) -> Recipe:
-    """Return a row of the table with some of its numbers changed.
+    """Return a row of the table with some of its numbers, or of its augmentation's, changed.
 
     Asking for epochs takes back a row's count in batches. Raises `ValueError` for an unknown name or number
     (it suggests the nearest), or an impossible value.
@@ -259,9 +260,12 @@ def recipe(name: str, **differences: Any) -> Recipe:
             f"no recipe is called {name!r}.{_near(name, list(RECIPES), 0.3)} Allowed: {', '.join(RECIPES)}"
         )
     names = [field.name for field in fields(Recipe)]
+    changed = {field.name for field in fields(Augmentation)} - {"source"}
+    if mixed := {key: differences.pop(key) for key in sorted(changed & differences.keys())}:
+        differences["augmenting"] = (*differences.get("augmenting", ()), *mixed.items())
     for key in differences:
         if key not in names:
-            near = _near(key, names, 0.6)
+            near = " Did you mean 'recipe_name'?" if key == "recipe" else _near(key, [*names, *changed], 0.6)
             raise ValueError(f"{key!r} is no number of a recipe.{near} Allowed: {', '.join(names)}")
     if "epochs" in differences:
         differences.setdefault("iterations", None)

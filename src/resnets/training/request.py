@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -48,6 +50,12 @@ class Request:
             "machine": self.machine,
             "recipe": self.recipe.to_dict(),
         }
+
+    def sha256(self) -> str:
+        """Return the hash of all but where things lie and what computes them, which may change on the way."""
+        facts = self.to_dict()
+        del facts["machine"], facts["cache"], facts["data"]["path"]
+        return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Request:

@@ -75,6 +75,8 @@ class RunFolder:
 
     def check(self, *, resume: bool) -> None:
         """Raise `ValueError` if a run is there that would be lost, or none that could go on."""
+        if resume and self.path.is_file():
+            raise ValueError(f"{self.path} is a file; give the run's folder, such as --resume {self.path.parent}")
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; give --out a folder that is new, or empty")
         if resume and not self.recipe.exists():
@@ -193,8 +195,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         try:
             line = json.loads(text)
         except (ValueError, RecursionError):
-            break
-        if not isinstance(line, dict) or type(line.get("step")) is not int:
-            break
-        found.append(line)
+            continue
+        if isinstance(line, dict) and type(line.get("step")) is int:
+            found.append(line)
     return found

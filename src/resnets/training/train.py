@@ -18,7 +18,7 @@ from resnets.data.reading import Reading
 from resnets.data.workers import Kind
 from resnets.net.device import find_device
 from resnets.net.sync import sync_norms
-from resnets.net.world import TIMEOUT_S, World, find_world, joined, was_restarted
+from resnets.net.world import TIMEOUT_S, World, find_world, joined, restarts
 from resnets.training import checkpoint
 from resnets.training.balance import balance
 from resnets.training.checkpoint import Progress
@@ -66,7 +66,7 @@ class _Means:
 def train(
     data: object = None,
     *,
-    model: str | None = None,
+    model: str | Path | None = None,
     recipe_name: str | None = None,
     out: str | Path | None = None,
     size: int | tuple[int, int] | None = None,
@@ -109,8 +109,11 @@ def train(
     say = say if world.is_first else _silent
     with joined(world, timeout_s), torch.random.fork_rng():  # the caller's random numbers are not ours to use up
         folder = None if out is None else RunFolder(Path(out))
+        model = None if model is None else str(model)
+        if cache is not None:
+            data = _where(data) or data  # a pack's pictures have the names that they are read by
         begun = None
-        if resume is None and was_restarted():  # torchrun gives a restarted process the command of the first
+        if resume is None and restarts():  # torchrun gives a restarted process the command of the first
             begun = folder or _folder(gather(data, reading, manifest), model)
         if begun is not None and begun.recipe.exists():
             start = _resumed(begun, data)
@@ -153,10 +156,20 @@ def train(
             unreadable: list[tuple[str, str]] = []
             if check and manifest is None:
                 obeyed, unreadable = _preflight(data, dataset, asked, world, say)
-                dataset = dataset if obeyed is None else obey(dataset, parse_manifest(obeyed))
+                dataset = _without(dataset, obeyed)
             start = _Start(asked, dataset, folder, is_resumed=False, manifest=obeyed, unreadable=unreadable)
         means = _Means(world=world, workers=workers, kind=kind, say=say, watch=watch or Watch(), replay=replay)
         return _train(start, means)
+
+
+def _without(dataset: DataSet, manifest: bytes | None) -> DataSet:
+    try:
+        return dataset if manifest is None else obey(dataset, parse_manifest(manifest))
+    except ValueError as error:
+        raise ValueError(
+            f"the pre-flight would leave too little to train on ({error}); `resnets check` says why, and --no-check "
+            "trains on all of it"
+        ) from None
 
 
 def _folder(dataset: DataSet, model: str | None) -> RunFolder:
@@ -187,8 +200,13 @@ def _resumed(folder: RunFolder, data: object) -> _Start:
     asked = folder.read_request()
     if data is None:
         data = asked.data_path
-    if data is None:
-        raise ValueError(f"the pictures of the run in {folder.path} were no files; give the same data again")
+        if data is None:
+            raise ValueError(f"the pictures of the run in {folder.path} were no files; give the same data again")
+        if Path(asked.data_path or "").is_absolute() and not Path(data).exists():
+            raise ValueError(
+                f"the pictures of the run in {folder.path} were in {data}, and nothing is there now; say where they "
+                f"are: resnets train DATA --resume {folder.path}"
+            )
     dataset = gather(data, asked.reading, folder.manifest if folder.manifest.exists() else None)
     asked.check(dataset)
     return _Start(asked, dataset, folder, is_resumed=True)
@@ -241,11 +259,17 @@ def _run(start: _Start, parts: Parts, batches: Loader, means: _Means) -> State:
             folder.check(resume=False)  # again: another run may have begun in it meanwhile
             folder.begin(start.asked, start.dataset, start.manifest)
     state = _state(parts, chosen, batches, world)
+    state.progress.request = start.asked.sha256()
     if start.is_resumed:
-        saved = checkpoint.read(folder.state)
+        saved, there = checkpoint.read(folder.state), checkpoint.checkpoints(folder.state)
+        for path in there[there.index(saved.path) + 1 :] if saved else there:
+            say(f"{path} is damaged, and passed over")
         if saved is None:
-            say(f"{folder.path} has no whole checkpoint yet: the run starts again from its first step")
-        elif means.replay:
+            say(f"{folder.path} has no whole checkpoint: the run starts again from its first step")
+        else:
+            say(f"going on from step {saved.progress.step:,} of {state.total:,}")
+            _same_request(saved.progress, start.asked, folder)
+        if saved is not None and means.replay:
             verify(state, batches, folder, saved, say)
         if saved is not None:
             checkpoint.put_back(saved, state.modules, state.optimizer)
@@ -261,6 +285,14 @@ def _run(start: _Start, parts: Parts, batches: Loader, means: _Means) -> State:
     finally:
         means.watch.end()
     return state
+
+
+def _same_request(progress: Progress, asked: Request, folder: RunFolder) -> None:
+    if progress.request != asked.sha256():
+        raise ValueError(
+            f"{folder.recipe} is not what the checkpoints beside it were made with: it was changed since. Put it back "
+            "as it was, or start a new run with another --out"
+        )
 
 
 def _state(parts: Parts, chosen: Recipe, batches: Loader, world: World) -> State:

@@ -39,7 +39,8 @@ def verify(state: State, loader: Loader, folder: RunFolder, newest: Saved, say: 
         checkpoint.put_back(older, state.modules, state.optimizer)
         if state.scaler is not None:
             state.scaler.load_state_dict(older.progress.scaler)
-    state.progress = Progress(accumulate=state.recipe.accumulate) if older is None else replace(older.progress)
+    start = Progress(accumulate=state.recipe.accumulate, request=newest.progress.request)
+    state.progress = start if older is None else replace(older.progress)
     first, last = state.progress.step, newest.progress.step
     say(f"verifying: steps {first + 1} to {last} once more")
     fit(state, loader, _Nobody(), until=last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from resnets.data.loader import Loader
@@ -32,11 +33,13 @@ class Watch:
 
     def __init__(self, *, show: bool = False, doctor: bool = True, checkpoint_every: float = EVERY_S) -> None:
         self.show, self.asks_doctor, self.every = show, doctor, checkpoint_every
+        self.path: Path | None = None  # of the run that is being watched, once there is one
 
     def begin(
         self, state: State, parts: Parts, folder: RunFolder, loader: Loader, say: Callable[[str], None] = print
     ) -> None:
         """Start watching a run over these batches."""
+        self.path = folder.path
         self._parts, self._folder, self._loader, self._say = parts, folder, loader, say
         self._per_epoch = loader.batches_per_epoch
         self._saved_at, self._cost, self._epoch_began = time.monotonic(), 0.0, (0.0, 0.0)
@@ -198,5 +201,5 @@ def _sentence(line: dict[str, Any]) -> str:
     held = "".join(f"  {line['split']} {name} {line[name]:.2%}" for name in ("top1", "map") if name in line)
     return (
         f"epoch {line['epoch']:<6g} loss {line['loss']:.4f}  accuracy {line['accuracy']:.2%}{held}  "
-        f"{line['seconds']:.0f} s, {line['waiting']:.0%} of it waiting for pictures"
+        f"{line['seconds']:.0f} s; since the line before {line['waiting']:.0%} waiting for pictures"
     )
