@@ -7,6 +7,8 @@ have a lock each, and cost a start and a copy of the result through shared memor
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -84,6 +86,7 @@ def _by_processes(maker: Maker, orders: Sequence[Order], workers: int) -> Iterat
             num_workers=workers,
             prefetch_factor=AHEAD,
             multiprocessing_context=_context(),
+            worker_init_fn=_end_with_parent,
             generator=torch.Generator(),  # its seeds are nothing to us, and torch's own numbers are the caller's
         )
         batches = iter(loader)
@@ -105,6 +108,21 @@ def _context() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["resnets.data.making"])
     return context
+
+
+def _end_with_parent(_: int) -> None:
+    """Let this worker end when the process that it works for is gone.
+
+    Torch's own watch looks at the server of forks, which itself waits for its workers: both would outlive a kill.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _as_it_is(made: Any) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
+
+from resnets.net.meeting import fresh_store
 
 TIMEOUT_S = 60
 """How long a process waits for the others in a step before it gives up, so that a lost one is soon noticed."""
@@ -93,13 +93,9 @@ def joined(world: World, timeout_s: float = TIMEOUT_S) -> Iterator[World]:
         yield world
         return
     timeout = timedelta(seconds=timeout_s)
-    # Processes that were started again meet under a name of their own: under the old one they would read where those
-    # of the last attempt were to be found, and wait for them.
-    store, rank, size = next(iter(rendezvous("env://", world.rank, world.size, timeout=timeout)))
-    store.set_timeout(timeout)
-    meeting = PrefixStore(f"attempt {restarts()}", store)
     backend = "nccl" if world.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=meeting, rank=rank, world_size=size, timeout=timeout)
+    store = fresh_store(world.rank, world.size, timeout)
+    dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=timeout)
     try:
         if backend != "gloo":
             _PATIENT.append(dist.new_group(backend="gloo", timeout=timeout))
