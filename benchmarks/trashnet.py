@@ -32,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "finetuned": {"size": 224, "epochs": 5, "recipe": "finetune"},
 }
 PICTURES = 90
+HERE = Path(__file__).resolve()
 
 PEER = """
 import runpy, sys, torch, torchvision
@@ -113,15 +114,19 @@ def table(runs: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Make what is missing of the runs, taking turns, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="ImageNet weights of a ResNet-18")
+    parser.add_argument("--data", type=Path, default=HERE.parents[2] / "shared" / "data" / "trashnet")
+    parser.add_argument(
+        "--weights", type=Path, help="ImageNet weights of a ResNet-18; without them, from scratch alone"
+    )
     parser.add_argument("--torchvision", type=Path, help="folder of references/classification; without it, ours alone")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=Path("runs/benchmark-trashnet.json"))
     args = parser.parse_args()
+    if not args.data.is_dir():
+        raise SystemExit(f"TrashNet is not at {args.data}; give its folder with --data")
     runs: list[dict[str, Any]] = json.loads(args.results.read_text())["runs"] if args.results.exists() else []
     for seed in range(args.seeds):
-        for kind in SETTINGS:
+        for kind in SETTINGS if args.weights else ("scratch",):
             for who in ("ours", "torchvision") if args.torchvision else ("ours",):
                 if any((r["who"], r["kind"], r["seed"]) == (who, kind, seed) for r in runs):
                     continue
