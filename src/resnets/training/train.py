@@ -113,9 +113,8 @@ def train(
         if cache is not None:
             data = _where(data) or data  # a pack's pictures have the names that they are read by
         begun = None
-        if resume is None and any(
-            world.gather(restarts() > 0)
-        ):  # torchrun gives a restarted process the command of the first
+        if any(world.gather(restarts() > 0)) and resume is None:
+            # torchrun gives a process that it starts again the command of the first.
             begun = folder or _folder(gather(data, reading, manifest), model)
         if begun is not None and begun.recipe.exists():
             start = _resumed(begun, data)
