@@ -42,7 +42,7 @@ class Watch:
         self.path = folder.path
         self._parts, self._folder, self._loader, self._say = parts, folder, loader, say
         self._per_epoch = loader.batches_per_epoch
-        self._saved_at, self._cost, self._epoch_began = time.monotonic(), 0.0, (0.0, 0.0)
+        self._saved_at, self._cost = time.monotonic(), 0.0
         self._seen: Seen | None = None
         self._parts_of_batch = state.progress.accumulate
         self._pending, self._is_refused = Pending(folder), False
