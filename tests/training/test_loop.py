@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from resnets.data.loader import Batch, Loader
 from resnets.net.network import ResNet
 from resnets.spec.preprocess import Preprocess
-from resnets.training.loop import Diverged, fit, train_step
+from resnets.training.loop import Diverged, _chance, fit, train_step
 from resnets.training.optimizer import optimizer
 from resnets.training.recipe import Recipe
 from resnets.training.recipes import recipe
@@ -186,3 +186,9 @@ def test_a_batch_of_one_at_the_end_of_an_epoch_joins_the_one_before() -> None:
     state = state_of(tiny.network(), row, total=4)
     fit(state, Loader(tiny.array(17), PREPROCESS, batch_size=8, shuffle=True), watch)
     assert watch.seen == [8, 9, 8, 9]
+
+
+def test_what_is_left_out_at_random_at_a_step_is_another_for_every_seed_step_and_process() -> None:
+    drawn = {_chance(seed, step, process) for seed in range(5) for step in range(50) for process in range(3)}
+    assert len(drawn) == 5 * 50 * 3
+    assert max(drawn) < 2**32

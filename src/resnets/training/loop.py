@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from hashlib import sha256
 from math import isfinite
 from typing import Protocol
 
@@ -89,7 +90,7 @@ def train_step(state: State, batch: Batch) -> Seen | None:
     state.lr = rate(recipe, done)
     for group in state.optimizer.param_groups:
         group["lr"] = state.lr * group["scale"]
-    torch.manual_seed(recipe.seed + progress.step * world.size + world.rank)  # of dropout and stochastic depth
+    torch.manual_seed(_chance(recipe.seed, progress.step, world.rank))  # of dropout and stochastic depth
     images, labels = lay_out(batch.images, recipe.precision, state.device), targets(batch)
     total, seen = torch.zeros(2, dtype=torch.float64), None  # loss and right answers
     state.optimizer.zero_grad()
@@ -111,6 +112,11 @@ def train_step(state: State, batch: Batch) -> Seen | None:
     progress.seen += count
     assert seen is not None
     return Seen(images=seen[0], labels=seen[1].labels, logits=seen[2], loss=loss)
+
+
+def _chance(seed: int, step: int, process: int) -> int:
+    """A seed of 32 bits, which is what torch's generator keeps of one; sums would give seed 1 what seed 0 has later."""
+    return int.from_bytes(sha256(f"{seed} {step} {process}".encode()).digest()[:4], "big")
 
 
 def _learn(state: State, images: Tensor, labels: Targets, count: int, total: Tensor) -> tuple[Tensor, Targets, Tensor]:

@@ -73,7 +73,7 @@ HE2015 = Recipe(
     source=f"{HE15}, section 3.4: up to 600,000 iterations, the rate divided by 10 when the error stands still. When "
     "that was is not said: thirds of the run are ours. The crop by area and shape is ours too; the paper's jitters the "
     "scale of the shorter side and the colours",
-    result="top-1 error of the centre crop 27.88 % (ResNet-18, Table 2); ten crops 22.85 % (ResNet-50, Table 3)",
+    result="top-1 error over ten crops 27.88 % (ResNet-18, Table 2), 22.85 % (ResNet-50, Table 3)",
     iterations=600_000,
     batch_size=256,
     lr=0.1,
@@ -221,7 +221,7 @@ FINETUNE = Recipe(
 FINETUNE_HEAD = replace(
     FINETUNE,
     name="finetune-head",
-    source="ours: the linear head alone, on features that stay as they are (Kornblith et al. 2019, section 4.2)",
+    source="ours: the linear head alone, on features that stay as they are (Kornblith et al. 2019)",
     lr=0.1,
     weight_decay=0.0,
     freeze="C5",
