@@ -24,7 +24,7 @@ from resnets.training.state import Seen, State, scaler_state
 EVERY_S = 10.0
 """Seconds of training from one checkpoint to the next: what a kill costs at most, beside what a start takes."""
 
-SHARE = 0.05
+SHARE = 0.02
 """Of the time that training may spend on writing checkpoints: a large network's come further apart."""
 
 
