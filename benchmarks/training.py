@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -55,7 +56,9 @@ TIMM = MappingProxyType(
 )
 """Settings of timm's script."""
 
-OURS = "resnets"
+OURS = MappingProxyType({"resnets": 32, "resnets -b 64": 64, "resnets -b 128": 128})
+"""Batch sizes of ours: as the peers' default, and two that suit a processor better."""
+
 COPIES = 8
 """Links to each photograph: 560 of them make 140 whole batches of 32."""
 
@@ -74,16 +77,18 @@ def run(script: Path, arguments: str) -> None:
     runpy.run_path(str(script), run_name="__main__")
 
 
-def ours(model: str, folder: Path) -> None:
+def ours(model: str, folder: Path, batch: int) -> None:
     from resnets.cli import main
 
-    words = f"train {folder} --model {model} --recipe he2015 --size 224 --batch-size 32 --eval-every 1000 --out run"
+    words = (
+        f"train {folder} --model {model} --recipe he2015 --size 224 --batch-size {batch} --eval-every 1000 --out run"
+    )
     sys.argv = ["resnets", *words.split(), "--no-check"]
     main()
 
 
 def batch_size(name: str) -> int:
-    return 64 if name.endswith("-b 64") else 32
+    return int(found[1]) if (found := re.search(r"-b (\d+)$", name)) else 32
 
 
 def watch_steps(pictures: int, warm: float, seconds: float) -> None:
@@ -109,7 +114,7 @@ def one(name: str, model: str, folder: Path, given: argparse.Namespace) -> None:
     starts: dict[str, Callable[[], None]] = {
         **{key: lambda: torchvision_script(given.torchvision, model, folder, TORCHVISION[name]) for key in TORCHVISION},
         **{key: lambda: timm_script(given.timm, model, folder, TIMM[name]) for key in TIMM},
-        OURS: lambda: ours(model, folder),
+        **{key: lambda: ours(model, folder, OURS[name]) for key in OURS},
     }
     starts[name]()
     raise SystemExit(f"{name} ended before it was measured; give more --copies")
@@ -174,7 +179,7 @@ def main() -> None:
         one(name, model, Path(folder), given)
     if not given.data.is_dir():
         raise SystemExit(f"there are no real JPEGs at {given.data}; give their folder with --data")
-    names = [*(TORCHVISION if given.torchvision else ()), *(TIMM if given.timm else ()), OURS]
+    names = [*(TORCHVISION if given.torchvision else ()), *(TIMM if given.timm else ()), *OURS]
     names = [name for name in names if not given.only or name in given.only]
     print(json.dumps(machine()))
     known: dict[str, Any] = {"machine": machine(), "rounds": []}
@@ -188,20 +193,22 @@ def main() -> None:
                 known["rounds"].append({"model": model, "load": os.getloadavg(), "images_per_second": rates})
                 given.results.parent.mkdir(parents=True, exist_ok=True)
                 given.results.write_text(json.dumps(known, indent=1) + "\n")
-                print(f"round {number + 1}, {model}: {rates[OURS]:.1f} images/s", flush=True)
+                print(f"round {number + 1}, {model}: {rates}", flush=True)
     report(known["rounds"])
 
 
 def report(rounds: list[dict[str, Any]]) -> None:
-    """Print for each model the medians, and ours over the others', within a round."""
+    """Print for each model and each of ours the medians, and ours over the others', within a round."""
     for model in dict.fromkeys(each["model"] for each in rounds):
         its = [each["images_per_second"] for each in rounds if each["model"] == model]
-        print(f"\n{model}, images/s: median (lowest to highest); ours over it, median (lowest to highest)")
-        for name in sorted(its[0], key=lambda name: median(rates[name] for rates in its)):
-            line(name, [rates[name] for rates in its], [rates[OURS] / rates[name] for rates in its])
-        best = [max(rate for name, rate in rates.items() if name != OURS) for rates in its if len(rates) > 1]
-        if best:
-            line("best of the others", best, [rates[OURS] / rate for rates, rate in zip(its, best, strict=True)])
+        others = sorted(its[0].keys() - OURS.keys(), key=lambda name: median(rates[name] for rates in its))
+        for mine in OURS.keys() & its[0].keys():
+            print(f"\n{model}, images/s: median (lowest to highest); {mine} over it, median (lowest to highest)")
+            for name in (*others, mine):
+                line(name, [rates[name] for rates in its], [rates[mine] / rates[name] for rates in its])
+            best = [max(rates[name] for name in others) for rates in its if others]
+            if best:
+                line("best of the others", best, [rates[mine] / rate for rates, rate in zip(its, best, strict=True)])
 
 
 def line(name: str, rates: list[float], ratios: list[float]) -> None:

@@ -61,7 +61,9 @@ def ours(data: Path, weights: Path, kind: str, seed: int, folder: Path) -> float
     model = "resnet18" if kind == "scratch" else str(weights)
     words = [sys.executable, "-m", "resnets", "train", str(data), "--model", model, "--recipe", given["recipe"]]
     words += ["--size", str(given["size"]), "--epochs", str(given["epochs"]), "--seed", str(seed)]
-    subprocess.run([*words, "--eval-every", "1000", "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*words, "--eval-every", "1000", "--held-out", "0", "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
+    )
     *_, last = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
     return float(last["top1"])
 

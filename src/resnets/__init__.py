@@ -6,8 +6,8 @@ Importing this package imports no torch, so that `resnets show` and `--help` ans
 from typing import TYPE_CHECKING
 
 __all__ = [
-    "Columns", "Model", "Reading", "agreement", "build", "check", "convert", "evaluate", "identify",
-    "load", "open_data", "pack", "predict", "save", "train", "variants",
+    "Columns", "Model", "Reading", "ResNetClassifier", "ResNetFeatures", "agreement", "build", "calibrate", "check",
+    "compare", "convert", "evaluate", "identify", "load", "open_data", "pack", "predict", "save", "train", "variants",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from resnets.data.pack import pack
     from resnets.data.reading import Columns, Reading
     from resnets.deployment.convert import convert
+    from resnets.estimator.classifier import ResNetClassifier
+    from resnets.estimator.features import ResNetFeatures
     from resnets.evaluation.agreement import agreement
+    from resnets.evaluation.calibrate import calibrate
+    from resnets.evaluation.compare import compare
     from resnets.evaluation.evaluate import evaluate
     from resnets.inference.predict import predict
     from resnets.net.network import build
@@ -33,9 +37,13 @@ else:
         "Columns": "resnets.data.reading",
         "Model": "resnets.weights.modelfile",
         "Reading": "resnets.data.reading",
+        "ResNetClassifier": "resnets.estimator.classifier",
+        "ResNetFeatures": "resnets.estimator.features",
         "agreement": "resnets.evaluation.agreement",
         "build": "resnets.net.network",
+        "calibrate": "resnets.evaluation.calibrate",
         "check": "resnets.data.check.check",
+        "compare": "resnets.evaluation.compare",
         "convert": "resnets.deployment.convert",
         "evaluate": "resnets.evaluation.evaluate",
         "identify": "resnets.weights.identify",

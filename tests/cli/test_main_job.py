@@ -54,9 +54,12 @@ def test_the_file_alone_is_evaluated(digits_model: Path, type_: Callable[..., An
     assert (done.code, done.err) == (0, "")
     share = load(digits_model).card.origin["metrics"]["test_top1"]
     assert done.out.startswith(f"top-1     {share:.2%}  (")
-    assert f"{round(360 * share)} of 360)" in done.out
+    assert f"at 95 %); {round(360 * share)} of 360\n" in done.out
     assert "top-5" in done.out
-    assert [line.split()[0] for line in done.out.splitlines() if line.startswith("  ")] == list("0123456789")
+    assert [line.split()[0] for line in done.out.splitlines() if line.startswith("  ")] == [
+        "precision",
+        *"0123456789",
+    ]
 
 
 def test_the_evaluation_as_json_is_the_report(digits_model: Path, type_: Callable[..., Any]) -> None:
@@ -114,7 +117,7 @@ def test_a_bad_picture_among_the_evaluated_ends_in_3_and_is_named(
     done = type_("evaluate", model, data, "--device", "cpu")
     assert (done.code, done.err) == (3, "")
     assert f"skipped {data / 'test' / 'bee' / '2.png'}: " in done.out
-    assert "of 9;" in done.out.replace("of 9)", "of 9;")
+    assert " of 9\n" in done.out
 
 
 def test_a_bad_picture_among_the_predicted_ends_in_3_and_is_a_record(

@@ -225,7 +225,7 @@ def test_train_goes_on_with_workers_and_nothing_else(handed_on: Handed, tmp_path
 def test_evaluate_reads_what_the_model_reads_and_decodes_as_asked(
     handed_on: Handed, model: Path, bitmaps: Path
 ) -> None:
-    function = "resnets.evaluation.evaluate.evaluate"
+    function = "resnets.evaluation.evaluate.answer"
     given = handed_on(function, "evaluate", model, bitmaps, "--workers", "3", "--decoding", "fast", "--split", "train")
     assert (given["workers"], given["split"], given["batch_size"]) == (3, "train", 256)
     policy = given["model"].card.preprocess
@@ -247,7 +247,7 @@ def test_what_was_found_while_reading_does_not_disturb_json(model: Path, bitmaps
     [
         ("resnets.data.pack.pack", ["pack", "DATA", "a.pack"], lambda given: given["dataset"].train),
         ("resnets.data.bench.bench", ["bench-data", "DATA"], lambda given: given["source"]),
-        ("resnets.evaluation.evaluate.evaluate", ["evaluate", "MODEL", "DATA"], lambda given: given["data"].train),
+        ("resnets.evaluation.evaluate.answer", ["evaluate", "MODEL", "DATA"], lambda given: given["data"].train),
     ],
     ids=["pack", "bench-data", "evaluate"],
 )

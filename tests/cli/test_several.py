@@ -33,8 +33,10 @@ def table(tmp_path: Path) -> Path:
 def test_evaluate_prints_how_each_class_was_found(model: Path, table: Path, type_: Type) -> None:
     done = type_("evaluate", model, table, "--device", "cpu")
     assert done.code == 0, done.err
-    first, _, header, *classes = done.out.splitlines()[-6:]
-    assert first.startswith("mAP ") and first.endswith("(mean of the classes that occur; 12 pictures)")
+    first, _, calibrated, header, *classes = done.out.splitlines()[-7:]
+    assert first.startswith("mAP ")
+    assert first.endswith("at 95 %); mean of the classes that occur, 12 pictures")
+    assert calibrated.startswith("ECE ")
     assert header.split()[:4] == ["AP", "precision", "recall", "F1"]
     assert [(line.split()[0], line.split()[-1]) for line in classes] == [("ant", "12"), ("bee", "6"), ("owl", "3")]
     told = json.loads(type_("evaluate", model, table, "--device", "cpu", "--json").out)

@@ -14,10 +14,12 @@ from sklearn import metrics
 
 from resnets.data.dataset import DataSet
 from resnets.data.source import ArraySource
-from resnets.evaluation.evaluate import Report, SeveralReport, evaluate, evaluate_network
-from resnets.evaluation.several import several_report
+from resnets.evaluation.evaluate import evaluate, evaluate_network
+from resnets.evaluation.report import Report
+from resnets.evaluation.several import SeveralReport, several_report
 from resnets.weights.modelfile import Model
 from tests import tiny
+from tests.evaluation import planted
 
 FIVE = tuple("abcde")
 
@@ -91,7 +93,8 @@ def test_the_batch_size_changes_nothing(batch_size: int, case: tuple[Model, Data
 def test_the_report_is_json_and_a_class_that_is_nowhere_has_no_number() -> None:
     labels = np.array([[True, False], [True, False], [False, False]])
     logits = np.array([[2.0, -1], [-1, -1], [1, -1]], np.float32)
-    report = several_report(labels, logits, ("a", "b"), [("x.png", "damaged")])
+    answers = replace(planted.of(logits, labels, "ab"), skipped=(("x.png", "damaged"),))
+    report = several_report(answers)
     ours = {"class": "a", "pictures": 2, "average_precision": pytest.approx(0.5 * 1 + 0.5 * 2 / 3)}
     nothing = dict.fromkeys(("average_precision", "precision", "recall", "f1"))
     facts = json.loads(json.dumps(report.to_dict(), allow_nan=False))
@@ -106,7 +109,7 @@ def test_the_report_is_json_and_a_class_that_is_nowhere_has_no_number() -> None:
 
 
 def test_a_class_that_is_found_where_it_never_is_has_a_precision_of_nothing() -> None:
-    report = several_report(np.array([[True, False]]), np.array([[1, 1]], np.float32), ("a", "b"), ())
+    report = several_report(planted.of([[1, 1]], [[True, False]], "ab"))
     assert [(one.precision, one.recall, one.f1) for one in report.per_class] == [(1, 1, 1), (0, None, 0)]
 
 
@@ -117,7 +120,9 @@ def test_classes_in_another_order_are_mapped_by_name(case: tuple[Model, DataSet]
     other = replace(
         data, classes=tuple(FIVE[k] for k in turned), test=replace(data.test, labels=data.test.labels[:, turned])
     )
-    assert evaluate(model, other, device="cpu") == evaluate(model, data, device="cpu")
+    (note,) = evaluate(model, other, device="cpu").notes
+    assert "stand in another order than the model's" in note
+    assert replace(report_on(model, other), notes=()) == evaluate(model, data, device="cpu")
     assert evaluate(model, replace(other, classes=FIVE), device="cpu") != evaluate(model, data, device="cpu")
 
 
@@ -151,7 +156,7 @@ def test_numbers_are_refused() -> None:
 )
 def test_what_nothing_can_be_said_of_is_refused(labels: Any, logits: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        several_report(labels, logits.astype(np.float32), ("a", "b"), ())
+        several_report(planted.of(logits, labels, "ab"))
 
 
 def test_both_reports_have_the_same_face(case: tuple[Model, DataSet]) -> None:

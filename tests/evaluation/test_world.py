@@ -56,7 +56,8 @@ def told_by(size: int, folder: Path) -> list[dict[str, Any]]:
 def test_everybody_reports_what_one_alone_would(size: int, tmp_path: Path) -> None:
     folder = pictures(tmp_path)
     alone = in_a_world.reports(ALONE, folder)
-    assert (alone["one"]["pictures"], alone["several"]["pictures"], alone["ok"]["pictures"]) == (101, 61, 15)
+    counted = {"one": 101, "several": 61, "ok": 15, "mapped": 86, "flipped": 61}
+    assert {name: alone[name]["report"]["pictures"] for name in counted} == counted
     assert "3 of 16 images are bad and 1 may be" not in alone["bad"]  # alone it stops at the second
     assert "2 of 16 images are bad and 1 may be" in alone["bad"]
     first, *others = told_by(size, folder)

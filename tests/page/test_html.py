@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import html.parser
 import re
 
 import pytest
 
 from resnets.page.bars import Bar, bars
 from resnets.page.html import Group, Report, Section, Shot, render
+from tests.page.seen import HOSTILE, Seen
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\0\ud800\u202egpj.exe"
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -32,30 +31,6 @@ def report(text: str = "plain") -> Report:
         samples=(shot,),
         sections=(section,),
     )
-
-
-class Seen(html.parser.HTMLParser):
-    """What a page consists of."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def test_hostile_texts_change_no_tag() -> None:

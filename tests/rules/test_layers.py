@@ -23,8 +23,8 @@ OUTSIDE = {
 
 # Extras may be absent, so they are imported inside the function that needs them.
 EXTRAS = {
-    "fastapi", "h5py", "huggingface_hub", "nncf", "onnx", "onnxruntime", "openvino", "pyarrow", "ray",
-    "simplejpeg", "tensorboard", "uvicorn",
+    "fastapi", "h5py", "huggingface_hub", "imagecorruptions", "nncf", "onnx", "onnxruntime", "openvino", "pyarrow",
+    "ray", "simplejpeg", "tensorboard", "uvicorn",
 }  # fmt: skip
 
 # References for the agreement tests, and never dependencies.

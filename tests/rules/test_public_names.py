@@ -18,9 +18,13 @@ PUBLIC = {
     "Columns": "resnets.data.reading",
     "Model": "resnets.weights.modelfile",
     "Reading": "resnets.data.reading",
+    "ResNetClassifier": "resnets.estimator.classifier",
+    "ResNetFeatures": "resnets.estimator.features",
     "agreement": "resnets.evaluation.agreement",
     "build": "resnets.net.network",
+    "calibrate": "resnets.evaluation.calibrate",
     "check": "resnets.data.check.check",
+    "compare": "resnets.evaluation.compare",
     "convert": "resnets.deployment.convert",
     "evaluate": "resnets.evaluation.evaluate",
     "identify": "resnets.weights.identify",
@@ -77,7 +81,7 @@ def test_dir_lists_the_public_names() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match=r"no attribute 'resnet50'; it has Columns, Model, Reading, agreement, "):
+    with pytest.raises(AttributeError, match=r"no attribute 'resnet50'; it has Columns, Model, Reading, ResNet"):
         resnets.resnet50  # noqa: B018
 
 

@@ -26,6 +26,7 @@ EXPECTED = {
     "resnet*v2_keras": STRIDES_AT_THE_END,
     "*_mrcnn_c4": NO_STAGE_5,
     "resnet164v2_cifar": CIFAR_BOTTLENECK,
+    "resnet8_cifar_speed": {"C1": (32, 1), "C2": (96, 2), "C3": (192, 4), "C4": (384, 8)},
     "*_cifar*": CIFAR,
     "resnet18*": BASIC,
     "resnet34*": BASIC,

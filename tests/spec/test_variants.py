@@ -83,7 +83,7 @@ def test_the_table_has_every_network_that_was_asked_for(name: str) -> None:
 def test_a_row_is_filed_under_its_own_name_and_says_where_it_is_from(name: str) -> None:
     row = VARIANTS[name]
     assert row.name == name
-    assert any(mark in row.source for mark in ("arXiv:", "keras.", "Matterport", "note 00"))
+    assert any(mark in row.source for mark in ("arXiv:", "keras.", "Matterport", "note 00", "ours: "))
 
 
 def test_no_two_rows_state_the_same_network_under_two_names() -> None:

@@ -6,11 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 
 from resnets.data.dataset import DataSet
 from resnets.data.open import open_data
 from resnets.training.choose import default_model, default_recipe, is_trained
+from resnets.training.train import train
 from resnets.weights.modelfile import save
+from resnets.weights.wanted import wanted
 from tests import tiny
 
 
@@ -48,3 +52,32 @@ def test_a_model_that_is_no_file_is_refused_by_name(given: str, sentence: str) -
     with pytest.raises(ValueError, match=f"--model {given} {sentence}; give a trained model file, or a network's name"):
         is_trained(given)
     assert not is_trained("resnet18")
+
+
+def test_somebody_elses_checkpoint_is_fine_tuned_on_pictures_that_are_looked_at_first(tmp_path: Path) -> None:
+    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "theirs.pth")
+    folder = tiny.write_pictures(tmp_path / "photos", each=6, side=40)
+    said: list[str] = []
+    trained = train(
+        folder,
+        model=tmp_path / "theirs.pth",
+        out=tmp_path / "run",
+        size=32,
+        check=True,
+        epochs=1,
+        batch_size=4,
+        say=said.append,
+    )
+    assert any(sentence.startswith("pre-flight: ") for sentence in said)
+    assert trained.model.card.architecture.name == "resnet18"
+    assert trained.model.card.preprocess.mean == (0.485, 0.456, 0.406)
+
+
+def test_what_pictures_are_wanted_is_read_from_any_checkpoint(tmp_path: Path) -> None:
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "theirs.pth")
+    preprocess, stride = wanted(str(tmp_path / "theirs.pth"), None)
+    assert preprocess is not None
+    assert (preprocess.size, preprocess.resize, stride) == ((224, 224), 256, 32)
+    smaller, _ = wanted(str(tmp_path / "theirs.pth"), (64, 64))
+    assert smaller is not None
+    assert smaller.size == (64, 64)

@@ -105,7 +105,12 @@ def test_counts_are_whole_numbers(field: str) -> None:
         ({"imbalance": "logits", "loss": "bce"}, "allowed: with loss=cross_entropy; with loss=bce ignore, weights"),
         ({"imbalance": "focal"}, "allowed: one of ignore, weights, sampler, logits"),
         ({"thaw": 0.5}, "allowed: None, or with freeze=LEVEL, which says what is frozen until then"),
-        ({"patience": 3}, "allowed: with held_out=N too: stopping by the test pictures would choose by them"),
+        (
+            {"patience": 3, "held_out": 0},
+            "allowed: with held_out=N too: stopping by the test pictures would choose by them",
+        ),
+        ({"coverage": 0.9, "held_out": 0}, "allowed: with held_out=N too: what is left unknown is found on pictures"),
+        ({"held_out": 10.5}, "allowed: a number of pictures, or a share of them below 1"),
         ({"accumulate": 33}, "allowed: 1 to 32: a part of one is nothing to a norm"),
         ({"grow_from": 0.5, "grow_to": 0.25}, "allowed: grow_from=0.5 to 1"),
         ({"augmenting": (("mixing", 1),)}, "allowed: numbers of an augmentation: brightness"),

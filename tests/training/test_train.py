@@ -54,7 +54,8 @@ def test_the_loss_falls_and_the_accuracy_rises(tmp_path: Path) -> None:
 def test_a_run_folder_holds_model_metrics_recipe_curves_and_state(tmp_path: Path) -> None:
     trained = tiny.run(tiny.data_set(), tmp_path / "run", **QUICK)
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"model.safetensors", "metrics.jsonl", "recipe.json", "curves.png", "split.csv", "state"}
+    files = {"model.safetensors", "metrics.jsonl", "recipe.json", "curves.png", "report.html", "split.csv"}
+    assert names == files | {"state"}
     assert trained.path == tmp_path / "run" / "model.safetensors"
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
     request = json.loads((tmp_path / "run" / "recipe.json").read_text())

@@ -10,7 +10,9 @@ import typer
 
 from resnets.cli import (
     bench_data,
+    calibrate,
     check,
+    compare,
     convert,
     demo,
     draw,
@@ -19,6 +21,7 @@ from resnets.cli import (
     pack,
     predict,
     recipes,
+    robustness,
     show,
     train,
     weights,
@@ -32,7 +35,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (show, draw, identify, convert, check, recipes, train, evaluate, predict, pack, bench_data, demo):
+VERBS = (
+    *(show, draw, identify, convert, check, recipes, train, evaluate, compare, calibrate, robustness),
+    *(predict, pack, bench_data, demo),
+)
+for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.command)
 app.add_typer(weights.app, name="weights")
 

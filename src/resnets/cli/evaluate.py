@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resnets.cli.options import Device, Json, Manifest, Read, Threads, Workers, parse_reading, set_threads
+from resnets.cli.evaluate_text import report_text
+from resnets.cli.options import (
+    Device,
+    Json,
+    Language,
+    Manifest,
+    Read,
+    Threads,
+    Workers,
+    check_choice,
+    parse_reading,
+    set_threads,
+)
+from resnets.files import bounded
+from resnets.page.texts import LANGUAGES
 from resnets.spec.preprocess import Preprocess
 
 if TYPE_CHECKING:
-    from resnets.evaluation.report import Report
-    from resnets.evaluation.several import SeveralReport
+    from resnets.data.dataset import DataSet
+    from resnets.evaluation.answers import Answers
+    from resnets.evaluation.classes import How
+    from resnets.evaluation.judge import AnyReport
+    from resnets.weights.modelfile import Model
+
+MOST_BYTES = 16 << 20
+"""Of a file that maps classes."""
 
 
 def command(
@@ -28,20 +51,36 @@ def command(
     read: Read = None,
     manifest: Manifest = None,
     workers: Workers = None,
+    views: Annotated[
+        str, typer.Option("--views", help="Of each picture, whose answers are averaged: one, flips or ten-crop.")
+    ] = "one",
+    map_: Annotated[
+        str | None,
+        typer.Option("--map", metavar="common|FILE", help="Classes that differ: leave out, or as a JSON file says."),
+    ] = None,
+    slice_: Annotated[
+        list[str] | None, typer.Option("--slice", metavar="COLUMN", help="Tell pictures apart by a table's column.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page with everything, to look at.")
+    ] = None,
+    language: Language = "en",
     as_json: Json = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Evaluate a model file: accuracy with its interval, overall and for each class.
+    """Evaluate a model file: accuracy with its interval, overall and for each class, and calibration.
 
     Where pictures may have several classes: mean average precision, and how each class was found.
     """
-    if split not in ("test", "train"):
-        raise ValueError(f"--split {split} is not possible; allowed: test, train")
+    check_choice("--views", views, ("one", "flips", "ten-crop"))
+    check_choice("--split", split, ("test", "train"))
+    check_choice("--lang", language, LANGUAGES)
+    check_page(page)
     set_threads(threads)
     from resnets.data.gather import gather
-    from resnets.evaluation.evaluate import evaluate, reading_of
-    from resnets.evaluation.several import SeveralReport
+    from resnets.evaluation.evaluate import answer, column_values, reading_of
+    from resnets.evaluation.judge import judge
     from resnets.weights.load import load
 
     trained = load(model)
@@ -51,46 +90,86 @@ def command(
         trained = replace(trained, card=replace(card, preprocess=policy))
     reading = parse_reading(read, trained.card.preprocess.formats) if read else reading_of(trained.card)
     dataset = gather(data, reading, manifest)
+    told = sys.stderr if as_json else sys.stdout
     for note in dataset.notes:
-        print(note, file=sys.stderr if as_json else sys.stdout)
-    report = evaluate(trained, dataset, split=split, batch_size=batch_size, device=device, workers=workers)  # type: ignore[arg-type]
+        print(note, file=told)
+    answers = answer(
+        trained,
+        dataset,
+        split=split,  # type: ignore[arg-type]
+        batch_size=batch_size,
+        device=device,
+        workers=workers,
+        classes=parse_map(map_),
+        views=views,  # type: ignore[arg-type]
+    )
+    told_apart = column_values(answers, data, slice_ or (), reading)
+    report = judge(answers, trained.card.calibration.get("temperature"), told_apart)
+    if page is not None:
+        how = {"split": split, "views": views, "classes": map_ or "exact", "device": device}
+        _write_page(page, report, answers, trained, dataset, how, manifest, language)
+    for note in report.notes:
+        print(note, file=told)
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
-        print(_several(report) if isinstance(report, SeveralReport) else _one(report))
+        print(report_text(report))
         for path, reason in report.skipped:
             print(f"skipped {path}: {reason}")
+        if page is not None:
+            print(f"report    {page}")
     if report.skipped:
         raise typer.Exit(3)
 
 
-def _one(report: Report) -> str:
-    low, high = report.interval()
-    shares = f"{low:.2%} to {high:.2%} at 95 %; {report.right:,} of {report.pictures:,}"
-    lines = [f"top-1     {report.top1:.2%}  ({shares})"]
-    if len(report.classes) > 5:
-        lines.append(f"top-5     {report.top5:.2%}")
-    lines.append(f"loss      {report.loss:.4f}")
-    width = max(map(len, report.classes))
-    for index, (name, row) in enumerate(zip(report.classes, report.confusion, strict=True)):
-        share = f"{row[index] / sum(row):.2%}" if sum(row) else "no picture"
-        lines.append(f"  {name:{width}}  {share}  of {sum(row):,}")
-    return "\n".join(lines)
+def check_page(page: Path | None) -> None:
+    """Raise `ValueError` where a page could not be written, before anything is spent on what it shows."""
+    if page is not None and page.is_dir():
+        raise ValueError(f"--report {page} is a folder; give the name of a file, such as {page / 'report.html'}")
+    if page is not None and not page.parent.is_dir():
+        raise ValueError(f"--report {page}: there is no folder {page.parent}; make it first: mkdir -p {page.parent}")
 
 
-def _several(report: SeveralReport) -> str:
-    width = max(map(len, report.classes))
-    lines = [
-        f"mAP       {report.headline[1]:.2%}  (mean of the classes that occur; {report.pictures:,} pictures)",
-        f"loss      {report.loss:.4f}",
-        f"  {'':{width}}  {_cells('AP', 'precision', 'recall', 'F1')}  where above 50 %",
-    ]
-    for one in report.per_class:
-        numbers = (one.average_precision, one.precision, one.recall, one.f1)
-        cells = _cells(*("-" if share is None else f"{share:.2%}" for share in numbers))
-        lines.append(f"  {one.name:{width}}  {cells}  in {one.pictures:,}")
-    return "\n".join(lines)
+def _write_page(
+    page: Path,
+    report: AnyReport,
+    answers: Answers,
+    model: Model,
+    dataset: DataSet,
+    how: Mapping[str, Any],
+    manifest: Path | None,
+    language: str,
+) -> None:
+    import torch
+
+    from resnets.data.manifest import read_manifest
+    from resnets.evaluation.page import Circumstances, write_report
+    from resnets.evaluation.page_facts import environment
+    from resnets.net.device import find_device
+
+    recipe = model.card.origin.get("recipe")
+    around = Circumstances(
+        data={"name": dataset.name, "sha256": dataset.fingerprint, "split": dataset.split},
+        split=how["split"],
+        notes=dataset.notes,
+        command=shlex.join(["resnets", *sys.argv[1:]]),
+        environment=environment(device=find_device(how["device"]).type, threads=torch.get_num_threads()),
+        manifest=None if manifest is None else read_manifest(manifest),
+        recipe=recipe if isinstance(recipe, dict) else {},
+        asked=how,
+    )
+    write_report(page, report, answers, model.card, around, language=language)  # type: ignore[arg-type]
 
 
-def _cells(*texts: str) -> str:
-    return "  ".join(f"{text:>9}" for text in texts)
+def parse_map(text: str | None) -> How:
+    """Return how classes are matched, from "common" or the name of a JSON file; raise `ValueError` for any other."""
+    if text is None:
+        return "exact"
+    if text == "common":
+        return "common"
+    found = json.loads(bounded.read(text, MOST_BYTES))
+    if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
+        raise ValueError(
+            f'--map {text} must hold one JSON object: {{"data\'s name": "model\'s name", "another": null}}'
+        )
+    return found

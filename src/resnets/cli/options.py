@@ -46,6 +46,7 @@ WorkerKind = Annotated[str, typer.Option("--worker-kind", help="threads or proce
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; default: torch's own.")]
+Language = Annotated[str, typer.Option("--lang", help="Of a page: en or zh.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Where to write.")]
 
 
@@ -139,8 +140,13 @@ def parse_reading(texts: list[str] | None, formats: tuple[str, ...] | None = Non
 
 def check_worker_kind(kind: str) -> None:
     """Raise `ValueError` for what is no kind of worker."""
-    if kind not in ("threads", "processes"):
-        raise ValueError(f"--worker-kind {kind} is not possible; allowed: threads, processes")
+    check_choice("--worker-kind", kind, ("threads", "processes"))
+
+
+def check_choice(option: str, given: str, allowed: tuple[str, ...]) -> None:
+    """Raise `ValueError` where an option is none of what is allowed."""
+    if given not in allowed:
+        raise ValueError(f"{option} {given} is not possible; allowed: {', '.join(allowed)}")
 
 
 def set_threads(threads: int | None) -> None:

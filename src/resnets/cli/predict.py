@@ -40,7 +40,8 @@ def command(
             several = prediction.classes is not None
             ranked = ", ".join(f"{name} {share:.1%}" for name, share in prediction.classes or prediction.top)
             none = "none above 50 %: " if several and not prediction.classes else ""
-            print(f"{prediction.path}  {none}{ranked}")
+            unknown = "unknown: " if prediction.unknown else ""
+            print(f"{prediction.path}  {none}{unknown}{ranked}")
     if not count:
         raise ValueError(f"there is no picture in {', '.join(map(str, images))} of a format that this model reads")
     if bad:

@@ -13,6 +13,7 @@ import typer
 from resnets.cli.options import (
     Device,
     Facts,
+    Language,
     Manifest,
     Out,
     Read,
@@ -20,6 +21,7 @@ from resnets.cli.options import (
     Threads,
     WorkerKind,
     Workers,
+    check_choice,
     check_worker_kind,
     parse_reading,
     parse_settings,
@@ -72,7 +74,14 @@ def command(
         str | None, typer.Option("--freeze", help="Level up to which nothing learns, such as C3.")
     ] = None,
     ema: Annotated[float | None, typer.Option("--ema", help="Keep a mean of the weights: what a step leaves.")] = None,
-    held_out: Annotated[int | None, typer.Option("--held-out", help="Training pictures kept for validation.")] = None,
+    held_out: Annotated[
+        float | None,
+        typer.Option("--held-out", help="Training pictures kept to validate and calibrate on; or a share of them."),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option("--coverage", help="Share of pictures to answer; of the others: unknown."),
+    ] = None,
     eval_every: Annotated[float | None, typer.Option("--eval-every", help="Epochs between evaluations.")] = None,
     patience: Annotated[
         int | None, typer.Option("--patience", help="Stop after so many evaluations without a better one.")
@@ -100,6 +109,7 @@ def command(
     no_doctor: Annotated[bool, typer.Option("--no-doctor", help="Do not look for what is ill.")] = False,
     workers: Workers = None,
     worker_kind: WorkerKind = "threads",
+    language: Language = "en",
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -118,6 +128,7 @@ def command(
         "freeze": freeze,
         "ema": ema,
         "held_out": held_out,
+        "coverage": coverage,
         "eval_every": eval_every,
         "patience": patience,
         "precision": precision,
@@ -149,6 +160,7 @@ def command(
     elif replay:
         raise ValueError("--verify does the last steps of a run again; give --resume RUN")
     check_worker_kind(worker_kind)
+    check_choice("--lang", language, ("en", "zh"))
     from resnets.training.heap import keep_freed_memory
     from resnets.training.run import RunFolder
     from resnets.training.train import train
@@ -179,12 +191,13 @@ def command(
             replay=replay,
             timeout_s=timeout,
             say=print,
+            language=language,  # type: ignore[arg-type]
             watch=watch,
             **given,
         )
     if trained.is_told:
         _tell(trained)
-    if trained.skipped:
+    if trained.skipped or trained.without_page:
         raise typer.Exit(3)
 
 
@@ -218,6 +231,13 @@ def _tell(trained: Trained) -> None:
             f"test {WORDS[name]} {score:.2%} {within}on {report.pictures:,} pictures, "
             f"after {trained.seconds:.0f} s of training"
         )
+    found = trained.model.card.calibration
+    if found:
+        unknown = f"; below {found['unknown_below']:.1%} it says unknown" if "unknown_below" in found else ""
+        print(f"probabilities are calibrated on pictures held out: temperature {found['temperature']:.4g}{unknown}")
+    else:
+        print("probabilities are not calibrated, for no picture was held out: --held-out 0.1, or resnets calibrate")
+    print(trained.without_page or f"{trained.path.with_name('report.html')}: all of it, to look at")
     print(trained.path)
     for path, reason in trained.skipped:
         print(f"skipped {path}: {reason}")

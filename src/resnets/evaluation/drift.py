@@ -12,7 +12,8 @@ import torch
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.loader import Loader
 from resnets.data.source import Source
-from resnets.evaluation.evaluate import check_task, match_classes
+from resnets.evaluation.classes import match_classes
+from resnets.evaluation.evaluate import check_task
 from resnets.net.device import find_device
 from resnets.spec.preprocess import Decoding
 from resnets.weights.modelfile import Model
@@ -96,7 +97,7 @@ def drift(model: Model, dataset: DataSet, *, batch_size: int = 64, device: str =
     source = dataset.test if dataset.test is not None else dataset.train
     if source is None:
         raise ValueError(f"{dataset.name} holds no pictures to compare on")
-    places = match_classes(model.card.classes, dataset.classes)[source.labels]
+    places = match_classes(model.card.classes, dataset.classes).places[source.labels]
     exact, fast = (_answers(model, source, how, batch_size, device) for how in ("exact", "fast"))
     seen = exact >= 0
     if not seen.any():

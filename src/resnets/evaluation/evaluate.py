@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.gather import gather
 from resnets.data.loader import Loader
 from resnets.data.reading import Reading
-from resnets.data.source import Source
-from resnets.evaluation.report import Report, class_report
-from resnets.evaluation.several import SeveralReport, several_report
+from resnets.data.source import Labels, Source
+from resnets.data.sources.table import find_table, read_column
+from resnets.evaluation.answers import Answers
+from resnets.evaluation.classes import How, Matching, match_classes
+from resnets.evaluation.judge import AnyReport, count, judge
+from resnets.evaluation.views import VIEWS, Views
 from resnets.net.device import find_device
 from resnets.net.network import ResNet
 from resnets.net.world import ALONE, World
@@ -26,21 +28,6 @@ from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.load import load
 from resnets.weights.modelfile import Model
-
-__all__ = [
-    "AnyReport",
-    "Report",
-    "SeveralReport",
-    "check_split",
-    "check_task",
-    "evaluate",
-    "evaluate_network",
-    "match_classes",
-    "reading_of",
-]
-
-AnyReport = Report | SeveralReport
-"""Both have `headline`, the number to go by with its name, `loss`, `pictures`, `classes`, `skipped` and `to_dict()`."""
 
 Split = Literal["test", "train"]
 
@@ -55,15 +42,76 @@ def evaluate(
     reading: Reading | None = None,
     manifest: str | Path | None = None,
     workers: int | None = None,
+    classes: How = "exact",
+    views: Views = "one",
+    columns: Sequence[str] = (),
 ) -> AnyReport:
     """Evaluate a model on one split of a data set, in float32.
 
+    The arguments are those of `answer`. The pictures are told apart by the values of `columns`, where data are a table
+    that has them. Where a picture may have several classes the report is a `SeveralReport`. Raises `ValueError` as
+    `answer` does, and for a column that is not there or has too many values.
+    """
+    if not isinstance(model, Model):
+        model = load(model)
+    answers = answer(
+        model,
+        data,
+        split=split,
+        batch_size=batch_size,
+        device=device,
+        reading=reading,
+        manifest=manifest,
+        workers=workers,
+        classes=classes,
+        views=views,
+    )
+    told_apart = column_values(answers, data, columns, reading or reading_of(model.card))
+    return judge(answers, model.card.calibration.get("temperature"), told_apart)
+
+
+def column_values(answers: Answers, data: object, columns: Sequence[str], reading: Reading) -> dict[str, list[str]]:
+    """Return for each column of a table the value of each picture that was answered.
+
+    Raises `ValueError` where data are no table, or it lacks a column.
+    """
+    if not columns:
+        return {}
+    if not isinstance(data, str | Path) or not find_table(Path(data)):
+        what = data if isinstance(data, str | Path) else f"a {type(data).__name__}"
+        raise ValueError(f"{what} is no table, so it has no column {columns[0]}; give a .csv, .tsv or .parquet file")
+    names = [answers.name(row) for row in range(len(answers))]
+    read = {column: read_column(Path(data), column, reading) for column in columns}
+    return {column: [values[name] or EMPTY for name in names] for column, values in read.items()}
+
+
+EMPTY = "(empty)"
+"""What the value of an empty cell is called."""
+
+
+def answer(
+    model: Model | str | Path,
+    data: object,
+    *,
+    split: Split = "test",
+    batch_size: int = 256,
+    device: str = "auto",
+    reading: Reading | None = None,
+    manifest: str | Path | None = None,
+    workers: int | None = None,
+    classes: How = "exact",
+    views: Views = "one",
+) -> Answers:
+    """Return what a model answers to the pictures of one split of a data set, in float32.
+
     `model` is a model, or what `load` takes; `data` is what `open_data` takes, or a data set. Classes are matched by
-    name: another order is mapped. `reading` says how data are read (default: as for the model's training); pictures
-    in a `manifest` of the pre-flight are left out. Where a picture may have several classes the report is a
-    `SeveralReport`. Raises `ValueError` if the data's classes are not the model's, or one of the two has several
-    for each picture and the other one; if there is no such split, if the model was trained on another split of the
-    very same pictures, or if too many pictures cannot be read.
+    name: another order is mapped, and `classes` says what becomes of those that one has and the other lacks
+    (`match_classes`). `views` are the views of each picture whose answers are averaged. `reading` says how data are
+    read (default: as for the model's training); pictures in a `manifest` of the pre-flight are left out.
+
+    Raises `ValueError` if the data's classes are not the model's, or one of the two has several for each picture and
+    the other one; if there is no such split, if the model was trained on another split of the very same pictures, or
+    if too many pictures cannot be read.
     """
     if not isinstance(model, Model):
         model = load(model)
@@ -79,14 +127,14 @@ def evaluate(
         )
     if model.card.architecture.classes_out is None:
         raise ValueError(f"{model.card.architecture.name} has no head, so there are no classes to evaluate")
-    order = match_classes(model.card.classes, dataset.classes)
-    network = model.network.to(find_device(device))
-    return evaluate_network(
-        network,
+    matching = match_classes(model.card.classes, dataset.classes, classes, several=dataset.task == "classes")
+    return answer_network(
+        model.network.to(find_device(device)),
         source,
         model.card.preprocess,
         classes=model.card.classes,
-        order=order,
+        matching=matching,
+        views=views,
         batch_size=batch_size,
         workers=workers,
     )
@@ -129,52 +177,60 @@ MISMATCHES: Mapping[str, str] = MappingProxyType(
 """What is said to who has a model of one task, and pictures of the other."""
 
 
-def match_classes(mine: tuple[str, ...], theirs: tuple[str, ...]) -> np.ndarray[Any, Any]:
-    """Return, for each class of the data, its place among the model's; raise `ValueError` if the sets differ."""
-    if set(mine) != set(theirs):
-        missing, extra = sorted(set(mine) - set(theirs)), sorted(set(theirs) - set(mine))
-        parts = [
-            f"{what} {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
-            for what, names in (("the data lacks", missing), ("the model does not know", extra))
-            if names
-        ]
-        numbered = mine == tuple(map(str, range(len(mine))))
-        advice = ". The model's file names none: `resnets convert MODEL OUT --names LIST` does" if numbered else ""
-        raise ValueError(f"the classes of data and model differ: {'; '.join(parts)}{advice}")
-    place = {name: index for index, name in enumerate(mine)}
-    return np.array([place[name] for name in theirs], dtype=np.int64)
-
-
-@torch.no_grad()
 def evaluate_network(
     network: ResNet,
     source: Source,
     preprocess: Preprocess,
     *,
     classes: tuple[str, ...],
-    order: np.ndarray[Any, Any] | None = None,
     batch_size: int = 256,
     workers: int | None = None,
     world: World = ALONE,
 ) -> AnyReport:
-    """Evaluate a network on a source whose class i means class `order[i]`; it is left in evaluation mode.
+    """Count what a network answers to a source of the same classes: what training looks at after each epoch.
 
-    The processes of a `world` share the pictures, `batch_size` at a time in each, and all return the same: the report
-    that one alone would make, where the network's answers do not depend on the company in a batch.
+    Raises as `answer_network` does.
+    """
+    return count(
+        answer_network(
+            network, source, preprocess, classes=classes, batch_size=batch_size, workers=workers, world=world
+        )
+    )
 
-    Raises `ValueError` where pictures have numbers in place of classes, and `TooManyBadImages`, in all processes alike.
+
+@torch.no_grad()
+def answer_network(
+    network: ResNet,
+    source: Source,
+    preprocess: Preprocess,
+    *,
+    classes: tuple[str, ...],
+    matching: Matching | None = None,
+    views: Views = "one",
+    batch_size: int = 256,
+    workers: int | None = None,
+    world: World = ALONE,
+) -> Answers:
+    """Return what a network answers to a source; it is left in evaluation mode.
+
+    The processes of a `world` share the pictures, `batch_size` at a time in each, and all return the same: what one
+    alone would, where the network's answers do not depend on the company in a batch.
+
+    Raises `ValueError` where pictures have numbers in place of classes, or are no larger than the view of each, and
+    `TooManyBadImages`, in all processes alike.
     """
     if source.labels.dtype == np.float32:
         raise ValueError("these pictures have numbers in place of classes; there is no class to be right about")
+    places = np.arange(len(classes)) if matching is None else matching.places
+    labels, meant = _labels(source.labels, places, len(classes))
+    if not meant.any():
+        raise ValueError("there is no picture to evaluate on" + "; none has a class that the model knows" * len(meant))
+    pictures = source if meant.all() else source.take(np.flatnonzero(meant))
+    way = VIEWS[views]
     network.eval()
-    places = np.arange(len(classes)) if order is None else order
-    several = source.labels.dtype == np.bool_
-    labels: np.ndarray[Any, Any] = np.zeros((len(source), len(classes)), np.bool_) if several else places[source.labels]
-    if several:
-        labels[:, places] = source.labels
     loader = Loader(
-        source,
-        preprocess,
+        pictures,
+        way.preprocess(preprocess),
         batch_size=batch_size * world.size,
         drop_single=False,
         workers=workers,
@@ -184,25 +240,35 @@ def evaluate_network(
     )
     # A row for each picture of the source, which stays 0 but in the one process that sees the picture: so the sum over
     # all is everybody's answers, to the bit, in the order of the source.
-    seen = torch.zeros(len(source), dtype=torch.uint8)
-    answers = torch.zeros(len(source), len(classes)) if several else torch.zeros(len(source), 3, dtype=torch.float64)
+    seen = torch.zeros(len(pictures), dtype=torch.uint8)
+    logits = torch.zeros(len(pictures), len(classes))
     for batch in loader.epoch(0):
         if len(batch):
-            logits = network(batch.images).float().cpu()
             seen[batch.indices] = 1
-            answers[batch.indices] = logits if several else _answers(logits, torch.from_numpy(labels)[batch.indices])
+            logits[batch.indices] = way.answer(network, batch.images, preprocess, several=labels.dtype == np.bool_)
     loader.leave_out(*world.gather(loader.bad))
-    good = world.sum(seen).numpy() > 0
-    rows = world.sum(answers).numpy()[good]
-    if several:
-        return several_report(labels[good], rows, classes, loader.skipped)
-    firsts, among_five, losses = rows.T
-    return class_report(labels[good], firsts.astype(np.int64), among_five > 0, losses, classes, loader.skipped)
+    good = np.flatnonzero(world.sum(seen).numpy())
+    judged = np.arange(len(classes)) if matching is None else matching.judged
+    truth = labels[meant][good]
+    return Answers(
+        classes=tuple(classes[place] for place in judged),
+        logits=world.sum(logits).numpy()[good][:, judged],
+        labels=truth[:, judged] if truth.dtype == np.bool_ else truth,
+        indices=np.flatnonzero(meant)[good],
+        source=source,
+        skipped=tuple(loader.skipped),
+        notes=() if matching is None else matching.notes,
+    )
 
 
-def _answers(logits: Tensor, labels: Tensor) -> Tensor:
-    """(N, 3): the first answer, whether the label is among the first five, and the cross-entropy."""
-    ranked = logits.topk(min(5, logits.shape[1])).indices
-    among_five = (ranked == labels[:, None]).any(1)
-    losses = F.cross_entropy(logits, labels, reduction="none")
-    return torch.stack([ranked[:, 0].double(), among_five.double(), losses.double()], 1)
+def _labels(
+    given: Labels, places: npt.NDArray[np.int64], count: int
+) -> tuple[npt.NDArray[np.int64] | npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """The labels of the data's pictures as the model numbers its classes, and which pictures are meant."""
+    if given.dtype != np.bool_:
+        return places[given], places[given] >= 0
+    labels = np.zeros((len(given), count), np.bool_)
+    for theirs, place in enumerate(places):
+        if place >= 0:
+            labels[:, place] |= given[:, theirs]
+    return labels, np.ones(len(given), np.bool_)

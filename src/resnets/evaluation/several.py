@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassResult:
-    """How one class was told from the others. A number that nothing was there to tell is None; shares are in [0, 1]."""
-
-    name: str
-    average_precision: float | None  # of its pictures ranked among all by probability; None where none has it
-    found: int  # pictures that have it, and are given a probability above one half
-    missed: int  # pictures that have it, and are not
-    mistaken: int  # pictures that do not have it, and are
-
-    @property
-    def pictures(self) -> int:
-        """Number of pictures that have it."""
-        return self.found + self.missed
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the pictures it was found in that have it."""
-        return _share(self.found, self.found + self.mistaken)
-
-    @property
-    def recall(self) -> float | None:
-        """Share of the pictures that have it in which it was found."""
-        return _share(self.found, self.pictures)
-
-    @property
-    def f1(self) -> float | None:
-        """The harmonic mean of precision and recall."""
-        return _share(2 * self.found, 2 * self.found + self.missed + self.mistaken)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as JSON-able values."""
-        return {
-            "class": self.name,
-            "pictures": self.pictures,
-            "average_precision": self.average_precision,
-            "precision": self.precision,
-            "recall": self.recall,
-            "f1": self.f1,
-        }
+from resnets.evaluation.answers import Answers
+from resnets.evaluation.calibration import Calibration
+from resnets.evaluation.intervals import Interval
+from resnets.evaluation.per_class import ClassResult, mean_f1
+from resnets.evaluation.precision import ranking
+from resnets.evaluation.slices import Slice
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +25,10 @@ class SeveralReport:
     pictures: int
     loss: float  # mean binary cross-entropy over pictures and classes, in nats
     skipped: tuple[tuple[str, str], ...]  # (picture, reason)
+    intervals: Mapping[str, Interval] = field(default_factory=lambda: MappingProxyType({}))  # by name of the number
+    calibration: Calibration | None = None
+    slices: tuple[Slice, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,50 +46,48 @@ class SeveralReport:
         """Return the one number to go by, and what it is called."""
         return "map", self.mean_average_precision
 
+    @property
+    def f1(self) -> float:
+        """Mean F1 of the classes (macro average), each told from the others by a probability above one half."""
+        return mean_f1(self.per_class)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values, with the numbers of each class."""
         return {
             "pictures": self.pictures,
             "map": self.mean_average_precision,
+            "f1": self.f1,
             "loss": self.loss,
-            "per_class": [one.to_dict() for one in self.per_class],
+            "intervals": {name: one.to_dict() for name, one in self.intervals.items()},
+            "per_class": [{**one.to_dict(), "average_precision": one.average_precision} for one in self.per_class],
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
+            "slices": [one.to_dict() for one in self.slices],
+            "notes": list(self.notes),
             "skipped": [{"path": path, "error": reason} for path, reason in self.skipped],
         }
 
 
-def several_report(
-    labels: npt.NDArray[np.bool_],
-    logits: npt.NDArray[np.float32],
-    classes: tuple[str, ...],
-    skipped: Sequence[tuple[str, str]],
-) -> SeveralReport:
-    """Return the report on pictures whose labels and logits are (N, classes).
+def several_report(answers: Answers) -> SeveralReport:
+    """Return the report on pictures that may have several classes.
 
-    Average precision is scikit-learn's, sum over n of (R_n - R_n-1) P_n, which does not interpolate. Raises
-    `ValueError` where there is no picture, none has a class, or a logit is no number.
+    Average precision is the sum over n of (R_n - R_n-1) P_n, as scikit-learn's, which does not interpolate. Raises
+    `ValueError` where no picture has a class.
     """
-    from sklearn.metrics import average_precision_score
-
-    if not len(labels):
-        raise ValueError("there is no picture to evaluate on")
+    labels, logits = answers.labels, answers.logits
     if not labels.any():
         raise ValueError("no picture has any of the classes, so no ranking of them is better than another")
-    if not np.isfinite(logits).all():
-        raise ValueError("the network answers with numbers that are not finite; take an earlier checkpoint")
     above = logits > 0  # a probability above one half
-    results = []
-    for name, has, said, ranked in zip(classes, labels.T, above.T, logits.T, strict=True):
-        precision = float(average_precision_score(has, ranked)) if has.any() else None
+    once, results = np.ones(len(answers), np.int32), []
+    for name, has, said, ranked in zip(answers.classes, labels.T, above.T, logits.T, strict=True):
+        precision = ranking(ranked, has).average_precision(once)
         found, missed, mistaken = (int((a & b).sum()) for a, b in ((has, said), (has, ~said), (~has, said)))
         results.append(
             ClassResult(name=name, average_precision=precision, found=found, missed=missed, mistaken=mistaken)
         )
-    wide = logits.astype(np.float64)
-    losses = np.logaddexp(0, wide) - wide * labels
     return SeveralReport(
-        per_class=tuple(results), pictures=len(labels), loss=float(losses.mean()), skipped=tuple(skipped)
+        per_class=tuple(results),
+        pictures=len(answers),
+        loss=answers.loss(),
+        skipped=answers.skipped,
+        notes=answers.notes,
     )
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -27,24 +27,30 @@ class Prediction:
     """The answer for one picture: its most probable classes, best first, or an error.
 
     Where a picture may have several classes, each has a probability of its own, and `classes` are all those above one
-    half, however many `top` names; elsewhere the probabilities of all add up to one, and `classes` is None.
+    half, however many `top` names; elsewhere the probabilities of all add up to one, and `classes` is None. Where the
+    best is less probable than the model's card asks of an answer, the picture is `unknown`.
     """
 
     path: str
     top: Ranked = ()
     classes: Ranked | None = None
+    unknown: bool = False
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return `{"path", "class", "probability", "top"}`, with "classes" where there may be several; or the error.
 
-        "class" is the best of all even where "classes" is empty. An error is `{"path", "error"}`.
+        "class" is the best of all even where "classes" is empty, and None with `"unknown": true` where the picture is
+        unknown. An error is `{"path", "error"}`.
         """
         if self.error is not None:
             return {"path": self.path, "error": self.error}
+        name: str | None
         name, probability = self.top[0]
-        several = {} if self.classes is None else {"classes": _records(self.classes)}
-        return {"path": self.path, "class": name, "probability": probability, **several, "top": _records(self.top)}
+        more: dict[str, Any] = {} if self.classes is None else {"classes": _records(self.classes)}
+        if self.unknown:
+            name, more = None, {"unknown": True, **more}
+        return {"path": self.path, "class": name, "probability": probability, **more, "top": _records(self.top)}
 
 
 def predict(
@@ -66,7 +72,7 @@ def predict(
     target = find_device(device)
     network = model.network.to(target).eval()
     several = card.task == "classes"
-    temperature = card.calibration.get("temperature", 1.0)
+    temperature, least = card.calibration.get("temperature", 1.0), card.calibration.get("unknown_below", 0.0)
     paths = pictures(images, card.preprocess)
     while chunk := list(islice(paths, batch_size)):
         arrays = [_read(path, card.preprocess) for path in chunk]
@@ -86,7 +92,8 @@ def predict(
             indices, shares = next(answers)
             ranked = tuple(zip((card.classes[index] for index in indices), shares, strict=True))
             above = tuple(pair for pair in ranked if pair[1] > 0.5) if several else None
-            yield Prediction(path=str(path), top=ranked[:top], classes=above)
+            unknown = not several and ranked[0][1] < least
+            yield Prediction(path=str(path), top=ranked[:top], classes=above, unknown=unknown)
 
 
 def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:

@@ -78,9 +78,19 @@ def render(report: Report) -> str:
     """
     shots = [*report.samples, *(shot for part in report.sections for group in part.groups for shot in group.shots)]
     for shot in shots:
-        if shot.uri and not _IMAGE.fullmatch(shot.uri):
-            raise ValueError(f"the picture of {shot.name!r} is no data: URI of an image")
-    return _environment().get_template(TEMPLATE).render(report=report)
+        check_image(shot.uri, shot.name)
+    return fill(TEMPLATE, report=report, title=report.title, language="en")
+
+
+def fill(template: str, **values: object) -> str:
+    """Return a template of this folder with its values in place, every text among them escaped."""
+    return _environment().get_template(template).render(values)
+
+
+def check_image(uri: str, name: str) -> None:
+    """Raise `ValueError` for a picture that is neither "" nor a data: URI of an image."""
+    if uri and not _IMAGE.fullmatch(uri):
+        raise ValueError(f"the picture of {name!r} is no data: URI of an image")
 
 
 _IMAGE = re.compile(r"data:image/(jpeg|png|webp);base64,[A-Za-z0-9+/=]+")

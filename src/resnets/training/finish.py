@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,13 +11,20 @@ from torch import Tensor
 
 from resnets.data.dataset import DataSet
 from resnets.data.loader import Loader
-from resnets.evaluation.evaluate import AnyReport, evaluate_network
+from resnets.evaluation.calibrate import facts
+from resnets.evaluation.evaluate import answer_network
+from resnets.evaluation.judge import AnyReport, count
+from resnets.net.network import ResNet
+from resnets.net.world import World
 from resnets.page.plot import curves
+from resnets.page.texts import Language
 from resnets.spec.card import Card
 from resnets.training import checkpoint
+from resnets.training.page import write_run_report
 from resnets.training.parallel import share_buffers
 from resnets.training.precision import autocast, lay_out
-from resnets.training.prepare import Parts
+from resnets.training.prepare import HELD_OUT, Parts
+from resnets.training.recipe import Recipe
 from resnets.training.request import Request
 from resnets.training.run import RunFolder
 from resnets.training.state import State
@@ -35,6 +42,7 @@ class Trained:
     skipped: tuple[tuple[str, str], ...]  # (picture that could not be read, to train or to test on, reason)
     seconds: float  # of training, evaluation left aside
     is_told: bool = True  # by this process; of several, the first speaks
+    without_page: str | None = None  # why there is no report.html, where it could not be written
 
 
 def finish(
@@ -45,8 +53,9 @@ def finish(
     folder: RunFolder,
     loader: Loader,
     left_out: list[tuple[str, str]],
+    language: Language = "en",
 ) -> Trained:
-    """Make the model of a run that is over: test it, and write its file."""
+    """Make the model of a run that is over: test it, and write its file and its page."""
     network, progress = state.judged, state.progress
     skipped = [*left_out, *loader.skipped]
     if progress.best is not None:
@@ -56,19 +65,23 @@ def finish(
         context = autocast(asked.recipe.precision, state.device)
         recalibrate(network, _images(state, loader), context=context, world=state.world)
     network = network.to(memory_format=torch.contiguous_format).eval()
-    report = None
+    answers = report = None
     if dataset.test is not None:
-        report = evaluate_network(network, dataset.test, parts.preprocess, classes=dataset.classes, world=state.world)
+        answers = answer_network(network, dataset.test, parts.preprocess, classes=dataset.classes, world=state.world)
+        report = count(answers)
         skipped = [*skipped, *report.skipped]
+    calibration = _calibration(network, parts, asked.recipe, state.world)
     network = network.cpu()
     network.requires_grad_(True)
-    model = Model(network, card(parts, asked, dataset, report))
+    model = Model(network, replace(card(parts, asked, dataset, report), calibration=calibration))
+    without_page = None
     if state.world.is_first:
         if report is not None:
             name, score = report.headline
             folder.append({"step": state.step, "split": "test", name: score, "loss": report.loss})
         save(model, folder.model)
         curves(folder.lines(), folder.curves)
+        without_page = write_run_report(folder, asked, dataset, model.card, answers, skipped, language=language)
     state.world.wait()
     return Trained(
         model=model,
@@ -77,7 +90,16 @@ def finish(
         skipped=tuple(dict.fromkeys(skipped)),
         seconds=progress.seconds,
         is_told=state.world.is_first,
+        without_page=without_page,
     )
+
+
+def _calibration(network: ResNet, parts: Parts, recipe: Recipe, world: World) -> dict[str, float]:
+    """What the card says of calibration: fitted to the pictures held out, and nothing where there are none."""
+    if parts.validation_name != HELD_OUT or parts.validation is None:
+        return {}
+    answers = answer_network(network, parts.validation, parts.preprocess, classes=parts.classes, world=world)
+    return facts(answers, recipe.coverage)
 
 
 def _take_best(state: State, folder: RunFolder) -> None:

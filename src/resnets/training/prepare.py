@@ -26,7 +26,7 @@ from resnets.spec.levels import check_input
 from resnets.spec.preprocess import Preprocess
 from resnets.training.choose import is_trained
 from resnets.training.precision import fastest
-from resnets.training.recipe import Recipe
+from resnets.training.recipe import NEED_HELD_OUT, Recipe
 from resnets.training.request import Request
 from resnets.training.schedule import side
 from resnets.weights.load import load
@@ -34,6 +34,9 @@ from resnets.weights.load import load
 Say = Callable[[str], None]
 """Takes one sentence for the person who is watching."""
 
+
+HELD_OUT = "held out"
+"""What the pictures to validate on are called where they are none of the test's."""
 
 MEASURED = 32
 """Pictures in the batch on which precisions are compared; more would take longer and say the same."""
@@ -69,7 +72,18 @@ def prepare(dataset: DataSet, asked: Request, *, say: Say) -> Parts:
             f"imbalance={recipe.imbalance!r} is for one class for each picture, and a picture of {dataset.name} may "
             "have several; allowed: ignore, weights"
         )
+    if dataset.task == "classes" and recipe.coverage is not None:
+        raise ValueError(
+            f"coverage={recipe.coverage:g} is for one class for each picture, and a picture of {dataset.name} may have "
+            "several, each of which is answered by itself"
+        )
     train, validation, name = pictures(dataset, recipe)
+    for field, reason in NEED_HELD_OUT.items():
+        if getattr(recipe, field) is not None and name != HELD_OUT:
+            raise ValueError(
+                f"{field}={getattr(recipe, field):g} needs pictures held out ({reason}), and {recipe.held_out:g} of "
+                f"{len(train):,} is less than one for each of {len(dataset.classes)} classes; give a larger --held-out"
+            )
     seeded = torch.Generator().manual_seed(recipe.seed)
     origin, fresh_head = start, True
     if is_trained(start):
@@ -135,16 +149,20 @@ def resolve_precision(parts: Parts, recipe: Recipe, world: World, say: Say) -> R
 
 
 def pictures(dataset: DataSet, recipe: Recipe) -> tuple[Source, Source | None, str]:
-    """Return the pictures to train on, those to validate on, and what the latter are called."""
+    """Return the pictures to train on, those to validate on, and what the latter are called.
+
+    Where a share is to be held out of so few pictures that not every class would have one in it, none is.
+    """
     if dataset.train is None:
         raise ValueError(f"{dataset.name} has no training pictures")
-    if not recipe.held_out:
+    if not recipe.held_out or recipe.held_out * len(dataset.train) < len(dataset.classes) * (recipe.held_out < 1):
         return dataset.train, dataset.test, "test"
     try:
-        return *split(dataset.train, recipe.held_out, recipe.seed), "held out"
+        held = recipe.held_out if recipe.held_out < 1 else int(recipe.held_out)
+        return *split(dataset.train, held, recipe.seed), HELD_OUT
     except ValueError as error:
         raise ValueError(
-            f"--held-out {recipe.held_out} does not fit the {len(dataset.train):,} training pictures of "
+            f"--held-out {recipe.held_out:g} does not fit the {len(dataset.train):,} training pictures of "
             f"{dataset.name}: {error}"
         ) from None
 

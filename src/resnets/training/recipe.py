@@ -65,7 +65,8 @@ class Recipe:
     size_last: float = 1.0  # and in the end
     grow_from: float = 0.0  # share of the run at which they begin to grow
     grow_to: float = 1.0  # and have grown
-    held_out: int = 0  # training pictures kept for validation
+    held_out: float = 0.0  # training pictures kept for validation and calibration; below 1 a share of them
+    coverage: float | None = None  # share of such pictures that the model answers; of the others: unknown
 
     # The network.
     zero_gamma: bool = False  # every block starts as the identity
@@ -112,10 +113,11 @@ class Recipe:
             _refuse("imbalance", self.imbalance, "with loss=cross_entropy; with loss=bce ignore, weights, sampler")
         if self.accumulate > self.batch_size // 2:
             _refuse("accumulate", self.accumulate, f"1 to {self.batch_size // 2}: a part of one is nothing to a norm")
-        if self.patience is not None and not self.held_out:
-            _refuse(
-                "patience", self.patience, "with held_out=N too: stopping by the test pictures would choose by them"
-            )
+        if self.held_out > 1 and self.held_out % 1:
+            _refuse("held_out", self.held_out, "a number of pictures, or a share of them below 1")
+        for field, reason in NEED_HELD_OUT.items():
+            if getattr(self, field) is not None and not self.held_out:
+                _refuse(field, getattr(self, field), f"with held_out=N too: {reason}")
         self.augment()
 
     def augment(self) -> Augmentation:
@@ -179,7 +181,8 @@ BOUNDS = MappingProxyType(
         "size_last": (0.1, 4.0),
         "grow_from": (0.0, 1.0),
         "grow_to": (0.0, 1.0),
-        "held_out": (0, 10**9),
+        "held_out": (0.0, 10**9),
+        "coverage": (0.01, 1.0),
         "stochastic_depth": (0.0, 0.99),
         "thaw": (0.0, 1.0),
         "ema": (0.0, 0.999999),
@@ -193,12 +196,20 @@ BOUNDS = MappingProxyType(
 """Smallest and largest value of each number. A batch of one would leave batch normalisation nothing to compare."""
 
 WHOLE = (
-    *("iterations", "batch_size", "accumulate", "repeats", "held_out", "ema_every", "recalibrate", "patience"),
+    *("iterations", "batch_size", "accumulate", "repeats", "ema_every", "recalibrate", "patience"),
     "seed",
 )
 """Numbers that are counts."""
 
-OPTIONAL = ("iterations", "clip", "thaw", "patience")
+NEED_HELD_OUT = MappingProxyType(
+    {
+        "patience": "stopping by the test pictures would choose by them",
+        "coverage": "what is left unknown is found on pictures held out",
+    }
+)
+"""Fields that need pictures held out, and why."""
+
+OPTIONAL = ("iterations", "coverage", "clip", "thaw", "patience")
 """Numbers that may be None."""
 
 SWITCHES = ("nesterov", "decay_norms", "zero_gamma", "sync_norms", "recompute", "compile")

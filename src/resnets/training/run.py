@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def page(self) -> Path:
+        """All of the run on one page."""
+        return self.path / "report.html"
+
+    @property
     def findings(self) -> Path:
         """What the doctor found, a JSON line for each."""
         return self.path / "doctor.jsonl"
@@ -116,7 +121,7 @@ class RunFolder:
     def begin(self, request: Request, dataset: DataSet, manifest: bytes | None) -> None:
         """Make the folder, and write what was asked for into it: request, split, and the manifest that is obeyed."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for left in (self.metrics, self.manifest, self.findings):  # by a run that came to nothing
+        for left in (self.metrics, self.manifest, self.findings, self.page):  # by a run that came to nothing
             left.unlink(missing_ok=True)
         write_split(dataset, self.split)
         if manifest is not None:

@@ -16,6 +16,7 @@ from resnets.data.workers import Kind
 from resnets.net.device import find_device
 from resnets.net.sync import sync_norms
 from resnets.net.world import TIMEOUT_S, World, find_world, joined
+from resnets.page.texts import Language
 from resnets.training import checkpoint
 from resnets.training.balance import balance
 from resnets.training.checkpoint import Progress
@@ -41,6 +42,7 @@ class _Means:
     workers: int | None
     kind: Kind
     say: Say
+    language: Language
     watch: Watch
     replay: bool
 
@@ -65,17 +67,18 @@ def train(
     replay: bool = False,
     timeout_s: float = TIMEOUT_S,
     say: Say = lambda sentence: None,
+    language: Language = "en",
     watch: Watch | None = None,
     **numbers: Any,
 ) -> Trained:
-    """Train a network on labelled pictures and write `OUT/model.safetensors`, metrics, recipe and curves.
+    """Train a network on labelled pictures and write `OUT/model.safetensors`, metrics, recipe, and a page to look at.
 
     `data` is what `open_data` takes, or a data set. `model` is a row's name or a model file to start from; `facts`
     changes facts of the row, `pixels` fields of the preprocess; `numbers` are the recipe's, such as `epochs=3`. Model
     and recipe that are not given are chosen by the data, and said. `reading` says how data are read; pictures in a
     `manifest` of the pre-flight are left out; in the folder `cache` they are kept decoded. `workers` of a `kind`
     decode, and change no result. With `check` pictures in files are looked at first as `resnets.check` does, and what
-    it leaves out is left out, unless a manifest says so already.
+    it leaves out is left out, unless a manifest says so already. `report.html` is in a `language`: en or zh.
 
     `resume` is the folder of a run (its `out`) that goes on from its newest whole checkpoint, as it was asked for, and
     ends as if it had never stopped; `data` is needed only where they are no files, or lie elsewhere now. With `replay`
@@ -104,7 +107,15 @@ def train(
             numbers=numbers,
         )
         start = find_start(given, None if resume is None else Path(resume), world, say, check=check)
-        means = _Means(world=world, workers=workers, kind=kind, say=say, watch=watch or Watch(), replay=replay)
+        means = _Means(
+            world=world,
+            workers=workers,
+            kind=kind,
+            say=say,
+            language=language,
+            watch=watch or Watch(),
+            replay=replay,
+        )
         return _train(start, means)
 
 
@@ -141,7 +152,7 @@ def _train(start: Start, means: _Means) -> Trained:
     world.wait()  # all that could be refused has been, by everybody
     with folder.held() if world.is_first else nullcontext():
         state = _run(replace(start, asked=asked, dataset=dataset), parts, batches, means)
-        return finish(state, parts, asked, dataset, folder, batches, left_out)
+        return finish(state, parts, asked, dataset, folder, batches, left_out, means.language)
 
 
 def _run(start: Start, parts: Parts, batches: Loader, means: _Means) -> State:

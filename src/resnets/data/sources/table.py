@@ -29,7 +29,7 @@ from resnets.data.sources.table_columns import Use, find_columns
 from resnets.data.sources.table_labels import Coded, Labelled, label_classes, label_numbers
 from resnets.data.sources.table_parts import divide, side_masks
 from resnets.data.sources.table_read import Gathered, gather
-from resnets.data.sources.table_rows import Rows, TextRows
+from resnets.data.sources.table_rows import Rows, TextRows, plain
 
 KINDS: dict[str, Callable[[Path], Rows]] = {
     ".csv": TextRows,
@@ -82,6 +82,40 @@ def read_rows(rows: Rows, reading: Reading) -> DataSet:
         split=parts.split,
         group_names=group_names,
     )
+
+
+def read_column(path: Path, column: str, reading: Reading) -> dict[str, str]:
+    """Return what a column of a table says of each picture, by the name that the picture has in the data set.
+
+    An empty cell says "". A whole number is a text as people write it, though pandas wrote 3 as 3.0 since another cell
+    of the column is empty. Raises `DataError` where there is no such column, its cells are neither texts nor whole
+    numbers, or a picture comes twice with other ones.
+    """
+    rows = KINDS[path.suffix.lower()](path)
+    use = find_columns(rows, reading.columns)
+    same = [heading for heading in rows.heading if heading == column]
+    same = same or [heading for heading in rows.heading if plain(heading) == plain(column)]
+    if len(same) != 1 or same[0] == use.path:
+        why = "the paths in" if same == [use.path] else f"{len(same) or 'no'} columns called"
+        raise DataError(f"{rows.name} has {why} {column!r}; its columns are {', '.join(map(repr, rows.heading))}")
+    pictures = rows.pictures(use.path)
+    said = Use(path=use.path, label=None, numbers=(), split=None, group=same[0])
+    gathered = gather(rows, said, reading.endings if pictures is None else None)
+    assert gathered.group is not None, "the column that was asked for"
+    group = replace(gathered.group, values=[_whole(cell) for cell in gathered.group.values])
+    unlabelled = np.zeros(len(gathered.rows), np.int64)
+    source: Source
+    if gathered.names is None:
+        assert pictures is not None, "pictures without names are in the table"
+        source = ArrowSource(pictures, gathered.rows, unlabelled, rows.folder, None)
+    else:
+        source = FileSource(gathered.names, unlabelled, rows.folder)
+    texts = group.texts()
+    return {source.name(row): texts[code] for row, code in enumerate(group.codes)}
+
+
+def _whole(cell: object) -> object:
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
 def _labelled(rows: Rows, use: Use, gathered: Gathered, reading: Reading) -> Labelled:

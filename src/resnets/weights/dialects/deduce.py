@@ -129,12 +129,23 @@ def is_folded(match: Match) -> bool:
 def refusals(dialect: Dialect, architecture: Architecture, among: list[str] | None = None) -> list[str]:
     """Return a sentence for each fact of an architecture that a dialect cannot express."""
     doing = relevant(architecture)
-    return [
+    halving = _halving(len(architecture.blocks))
+    unsaid = "strides" not in dialect.allows and (among is None or "strides" in among)
+    strides = [
+        f"{dialect.title} does not say where a network strides, and a reader would take {halving!r} for "
+        f"strides={architecture.strides!r}"
+    ] * (unsaid and architecture.strides != halving)
+    return strides + [
         f"{dialect.title} has no network with {name}={getattr(architecture, name)!r}; it has "
         + " or ".join(map(repr, allowed))
         for name, allowed in dialect.allows.items()
         if name in doing and (among is None or name in among) and not _is_among(getattr(architecture, name), allowed)
     ]
+
+
+def _halving(stages: int) -> tuple[int, ...]:
+    """The strides of stages each of which but the first halves the map."""
+    return (1, *(2,) * (stages - 1))
 
 
 def _is_among(value: Any, allowed: tuple[Any, ...]) -> bool:
@@ -153,8 +164,7 @@ def _presumed(name: str, dialect: Dialect, origin: Origin | None, read: Mapping[
         if not allowed:
             return Fact("none", "read", "its blocks hold no projections")
     if name == "strides" and not allowed:
-        stages = len(read["blocks"])
-        return Fact((1, *(2,) * (stages - 1)), "implied", "He et al. 2015: each stage but the first halves the map")
+        return Fact(_halving(len(read["blocks"])), "implied", "He et al. 2015: each stage but the first halves the map")
     if len(allowed) == 1:
         return Fact(allowed[0], "implied", f"{dialect.title} ({dialect.source})")
     if allowed:

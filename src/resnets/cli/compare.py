@@ -1,0 +1,74 @@
+"""`resnets compare`: what two models state differently, and whether their gap on pictures is noise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from resnets.cli.options import Device, Json, Manifest, Read, Threads, Workers, check_choice, parse_reading, set_threads
+
+if TYPE_CHECKING:
+    from resnets.evaluation.compare import Comparison
+
+
+def command(
+    one: Annotated[str, typer.Argument(help="A model file, or any checkpoint that states enough.")],
+    other: Annotated[str, typer.Argument(help="Another one.")],
+    data: Annotated[str | None, typer.Argument(help="Labelled pictures to compare them on.")] = None,
+    split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
+    read: Read = None,
+    manifest: Manifest = None,
+    workers: Workers = None,
+    as_json: Json = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Compare two models: architecture, preprocessing, classes, recipe; and on data whether their gap is noise.
+
+    On data: each one's accuracy with its interval, their gap with its paired interval, and McNemar's exact test.
+    """
+    check_choice("--split", split, ("test", "train"))
+    set_threads(threads)
+    from resnets.evaluation.compare import compare
+    from resnets.weights.load import load
+
+    models = load(one), load(other)
+    how: dict[str, Any] = {"split": split, "batch_size": batch_size, "device": device, "workers": workers}
+    reading = parse_reading(read, models[0].card.preprocess.formats) if read else None
+    found = compare(*models, data, **how, manifest=manifest, reading=reading)
+    for note in found.notes:
+        print(note, file=sys.stderr if as_json else sys.stdout)
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else _text(found, one, other))
+    if any(report.skipped for report in found.reports or ()):
+        raise typer.Exit(3)
+
+
+def _text(found: Comparison, one: str, other: str) -> str:
+    from resnets.evaluation.stated import PARTS
+
+    lines = [f"first     {one}", f"second    {other}"]
+    for part in PARTS:
+        facts = getattr(found, part)
+        lines += ["", part if facts else f"{part}: the same"]
+        for fact in facts:
+            means = f"  ({fact.means})" if fact.means else ""
+            lines.append(f"  {fact.name:18} {_short(fact.one)} | {_short(fact.other)}{means}")
+    if found.reports and found.paired:
+        lines.append("")
+        for which, report in zip(("first", "second"), found.reports, strict=True):
+            name, score = report.headline
+            interval = report.intervals[name]
+            lines.append(f"{which:9} {name} {score:.2%}  ({interval.low:.2%} to {interval.high:.2%} at 95 %)")
+        lines += ["", found.paired.sentence()]
+        skipped = dict(pair for report in found.reports for pair in report.skipped)
+        lines += [f"skipped {path}: {reason}" for path, reason in skipped.items()]
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

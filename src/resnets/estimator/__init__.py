@@ -1,0 +1,1 @@
+"""Estimator: residual networks as scikit-learn's estimators."""

@@ -1,0 +1,102 @@
+"""Comparing two models: where their descriptions part, and whether their gap on pictures is more than noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnets.data.gather import gather
+from resnets.data.reading import Reading
+from resnets.evaluation.classes import some
+from resnets.evaluation.evaluate import answer, reading_of
+from resnets.evaluation.judge import AnyReport, judge
+from resnets.evaluation.paired import Paired, paired
+from resnets.evaluation.stated import PARTS, Fact, only, stated
+from resnets.spec.card import Card
+from resnets.weights.load import load
+from resnets.weights.modelfile import Model
+
+WHICH = ("first", "second")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """Two models: what they state differently, by part of their cards, and how they did on the same pictures.
+
+    `notes` say what was decided while the data were read.
+    """
+
+    architecture: tuple[Fact, ...]
+    preprocess: tuple[Fact, ...]
+    classes: tuple[Fact, ...]
+    recipe: tuple[Fact, ...]
+    reports: tuple[AnyReport, AnyReport] | None = None
+    paired: Paired | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-able values."""
+        parts: dict[str, Any] = {name: [fact.to_dict() for fact in getattr(self, name)] for name in PARTS}
+        return {
+            **parts,
+            "reports": None if self.reports is None else [report.to_dict() for report in self.reports],
+            "paired": None if self.paired is None else self.paired.to_dict(),
+            "notes": list(self.notes),
+        }
+
+
+def compare(
+    one: Model | str | Path,
+    other: Model | str | Path,
+    data: object = None,
+    *,
+    reading: Reading | None = None,
+    manifest: str | Path | None = None,
+    **how: Any,
+) -> Comparison:
+    """Compare what two models state, and with `data` how they do on the same pictures.
+
+    A picture is answered rightly where its class, or all its classes and no other, are answered. `reading` says how
+    data are read (default: as for the first model's training); it, `manifest` and `how` are passed to `answer`, for
+    both: `split`, `batch_size`, `views` and so on. Raises `ValueError` as `answer` does, and with data for models that
+    do not know the same classes.
+    """
+    models = _loaded(one), _loaded(other)
+    facts: dict[str, Any] = stated(*(model.card for model in models))
+    if data is None:
+        return Comparison(**facts)
+    check_same_question(*(model.card for model in models))
+    # Read once: both are asked about the same pictures.
+    dataset = gather(data, reading or reading_of(models[0].card), manifest)
+    first, second = (answer(model, dataset, **how) for model in models)
+    reports = tuple(
+        judge(answers, model.card.calibration.get("temperature"))
+        for answers, model in zip((first, second), models, strict=True)
+    )
+    said = [f"{which}: {note}" for which, report in zip(WHICH, reports, strict=True) for note in report.notes]
+    return Comparison(
+        **facts, reports=(reports[0], reports[1]), paired=paired(first, second), notes=(*dataset.notes, *said)
+    )
+
+
+def check_same_question(one: Card, other: Card) -> None:
+    """Raise `ValueError` for models that can give the same picture no comparable answers."""
+    if one.task != other.task:
+        raise ValueError(
+            "one of the models gives each picture one class and the other any number of them; on pictures only models "
+            "of one kind are compared. Leave out the data to compare what they state"
+        )
+    differences = only(one, other)
+    if any(differences):
+        parts = [
+            f"only the {which} knows {some(names)}" for which, names in zip(WHICH, differences, strict=True) if names
+        ]
+        raise ValueError(
+            f"the models know other classes: {'; '.join(parts)}. On pictures only models of the same classes are "
+            "compared. Leave out the data to compare what they state"
+        )
+
+
+def _loaded(model: Model | str | Path) -> Model:
+    return model if isinstance(model, Model) else load(model)
