@@ -15,8 +15,8 @@ from tests.evaluation import planted
 
 def test_each_value_has_its_share_and_the_worst_comes_first() -> None:
     right = np.array([True, True, False, False, True, False])
-    found = slices("camera", ["b", "b", "b", "a", "c", "a"], right)
-    assert [(one.value, one.pictures, one.top1.value) for one in found] == [("a", 2, 0), ("b", 3, 2 / 3), ("c", 1, 1)]
+    found = slices("camera", ["b", "b", "b", "c", "a", "c"], right)
+    assert [(one.value, one.pictures, one.top1.value) for one in found] == [("c", 2, 0), ("b", 3, 2 / 3), ("a", 1, 1)]
     assert found[1].top1 == share_interval(2, 3)
     assert json.loads(json.dumps(found[0].to_dict()))["column"] == "camera"
 

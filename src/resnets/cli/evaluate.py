@@ -25,7 +25,8 @@ from resnets.cli.options import (
     parse_reading,
     set_threads,
 )
-from resnets.files import bounded
+from resnets.files import bounded, strict_json
+from resnets.files.errors import FileError
 from resnets.page.texts import LANGUAGES
 from resnets.spec.preprocess import Preprocess
 
@@ -79,7 +80,7 @@ def command(
     check_page(page)
     set_threads(threads)
     from resnets.data.gather import gather
-    from resnets.evaluation.evaluate import answer, column_values, reading_of
+    from resnets.evaluation.evaluate import answer, of_answered, read_columns, reading_of
     from resnets.evaluation.judge import judge
     from resnets.weights.load import load
 
@@ -90,6 +91,7 @@ def command(
         trained = replace(trained, card=replace(card, preprocess=policy))
     reading = parse_reading(read, trained.card.preprocess.formats) if read else reading_of(trained.card)
     dataset = gather(data, reading, manifest)
+    told_apart = read_columns(data, slice_ or (), reading)
     told = sys.stderr if as_json else sys.stdout
     for note in dataset.notes:
         print(note, file=told)
@@ -103,8 +105,7 @@ def command(
         classes=parse_map(map_),
         views=views,  # type: ignore[arg-type]
     )
-    told_apart = column_values(answers, data, slice_ or (), reading)
-    report = judge(answers, trained.card.calibration.get("temperature"), told_apart)
+    report = judge(answers, trained.card.calibration.get("temperature"), of_answered(answers, told_apart))
     if page is not None:
         how = {"split": split, "views": views, "classes": map_ or "exact", "device": device}
         _write_page(page, report, answers, trained, dataset, how, manifest, language)
@@ -167,7 +168,10 @@ def parse_map(text: str | None) -> How:
         return "exact"
     if text == "common":
         return "common"
-    found = json.loads(bounded.read(text, MOST_BYTES))
+    try:
+        found = strict_json.loads(bounded.read(text, MOST_BYTES), MOST_BYTES)
+    except FileError as error:
+        raise ValueError(f"--map {text} cannot be read: {error}") from None
     if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
         raise ValueError(
             f'--map {text} must hold one JSON object: {{"data\'s name": "model\'s name", "another": null}}'

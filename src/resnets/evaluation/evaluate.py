@@ -54,6 +54,7 @@ def evaluate(
     """
     if not isinstance(model, Model):
         model = load(model)
+    told_apart = read_columns(data, columns, reading or reading_of(model.card))
     answers = answer(
         model,
         data,
@@ -66,12 +67,11 @@ def evaluate(
         classes=classes,
         views=views,
     )
-    told_apart = column_values(answers, data, columns, reading or reading_of(model.card))
-    return judge(answers, model.card.calibration.get("temperature"), told_apart)
+    return judge(answers, model.card.calibration.get("temperature"), of_answered(answers, told_apart))
 
 
-def column_values(answers: Answers, data: object, columns: Sequence[str], reading: Reading) -> dict[str, list[str]]:
-    """Return for each column of a table the value of each picture that was answered.
+def read_columns(data: object, columns: Sequence[str], reading: Reading) -> dict[str, dict[str, str]]:
+    """Return for each column of a table the value of each picture, by the picture's name.
 
     Raises `ValueError` where data are no table, or it lacks a column.
     """
@@ -80,8 +80,12 @@ def column_values(answers: Answers, data: object, columns: Sequence[str], readin
     if not isinstance(data, str | Path) or not find_table(Path(data)):
         what = data if isinstance(data, str | Path) else f"a {type(data).__name__}"
         raise ValueError(f"{what} is no table, so it has no column {columns[0]}; give a .csv, .tsv or .parquet file")
-    names = [answers.name(row) for row in range(len(answers))]
-    read = {column: read_column(Path(data), column, reading) for column in columns}
+    return {column: read_column(Path(data), column, reading) for column in columns}
+
+
+def of_answered(answers: Answers, read: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return for each column the values of the pictures that were answered, in their order."""
+    names = [answers.name(row) for row in range(len(answers))] if read else []
     return {column: [values[name] or EMPTY for name in names] for column, values in read.items()}
 
 
