@@ -64,7 +64,8 @@ def test_a_golden_notices_a_fact_that_is_wrong(name: str, mistake: dict[str, Any
 
 def test_every_row_that_torchvision_does_not_have_a_golden_has() -> None:
     keras = {name for pattern in ("*_keras", "*_mrcnn*", "*_note00?") for name in variants(pattern)}
-    timm = {name for pattern in ("resnetv2_*", "resnet*[0-9]d", "resnet*[0-9]c", "seres*") for name in variants(pattern)}
+    patterns = ("resnetv2_*", "resnet*[0-9]d", "resnet*[0-9]c", "seres*")
+    timm = {name for pattern in patterns for name in variants(pattern)}
     assert set(GOLDENS) == keras | timm
 
 
