@@ -48,3 +48,18 @@ def test_pages_that_cannot_be_are_refused_before_anything_is_spent(tmp_path: Pat
     assert f"mkdir -p {tmp_path / 'no'}" in refused(*absent, "--report", tmp_path / "no" / "report.html")
     assert "is a folder" in refused(*absent, "--report", tmp_path)
     assert "--lang fr is not possible; allowed: en, zh" in refused(*absent, "--lang", "fr")
+
+
+@pytest.mark.parametrize("written", ["model", "device"])
+def test_a_page_is_not_written_over_what_is_read_nor_over_a_device(
+    written: str, model: Path, pictures: Path, type_: Type
+) -> None:
+    before = model.read_bytes()
+    page = model if written == "model" else Path("/dev/null")
+    done = type_("evaluate", model, pictures, "--device", "cpu", "--report", page)
+    assert done.code == 2
+    assert ("is what is read, and would be lost" if written == "model" else "is no regular file") in done.err
+    assert model.read_bytes() == before
+    assert not Path("/dev/null").is_file()
+    assert type_("calibrate", model, pictures, "--out", model).code == 2
+    assert model.read_bytes() == before

@@ -58,8 +58,7 @@ def test_predictions_below_the_threshold_are_unknown_and_as_many_as_asked(model:
 
 
 def test_without_a_coverage_nothing_is_unknown(model: Model, photos: Path) -> None:
-    before = calibrate(model, photos, coverage=0.1, device="cpu").model
-    after = calibrate(before, photos, device="cpu").model
+    after = calibrate(model, photos, device="cpu").model
     assert set(after.card.calibration) == {"temperature"}
     assert not any(one.unknown for one in predict(after, photos, device="cpu"))
 
@@ -111,3 +110,11 @@ def test_several_classes_are_calibrated_too() -> None:
     found = calibrate(several_model(), several_data(), device="cpu")
     assert found.model.card.calibration == {"temperature": found.model.card.calibration["temperature"]}
     assert found.cross_fitted.before.ece > found.cross_fitted.after.ece
+
+
+def test_a_model_that_may_say_unknown_keeps_its_coverage_when_it_is_calibrated_anew() -> None:
+    data = tiny.data_set(test_count=40)
+    first = calibrate(tiny.model(), data, coverage=0.75, device="cpu").model
+    again = calibrate(first, data, device="cpu").model
+    assert again.card.calibration == first.card.calibration
+    assert again.card.calibration["coverage"] == 0.75

@@ -42,6 +42,6 @@ def held(how: str) -> dict[str, int]:
 def test_memory_that_is_freed_is_kept() -> None:
     given_back, kept = held("gives back"), held("keeps")
     assert given_back["apart"] >= 40 * MIB
-    assert given_back["kept"] < MIB
+    assert given_back["kept"] < 8 * MIB
     assert kept["apart"] == 0
-    assert kept["kept"] >= 40 * MIB
+    assert kept["kept"] >= 32 * MIB  # less than the tensor where the heap had room left

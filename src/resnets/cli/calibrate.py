@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resnets.cli.options import Device, Json, Manifest, Read, Threads, Workers, check_choice, parse_reading, set_threads
+from resnets.cli.options import (
+    Device,
+    Json,
+    Manifest,
+    Read,
+    Threads,
+    Workers,
+    check_choice,
+    check_output,
+    parse_reading,
+    set_threads,
+)
 
 if TYPE_CHECKING:
     from resnets.evaluation.calibrate import Calibrated
@@ -37,6 +48,7 @@ def command(
     Probabilities then mean what they say on pictures like these; no answer changes. Evaluate it on other pictures.
     """
     check_choice("--split", split, ("test", "train"))
+    check_output("--out", out, model, data)
     set_threads(threads)
     from resnets.data.gather import gather
     from resnets.evaluation.calibrate import calibrate

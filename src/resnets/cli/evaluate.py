@@ -22,6 +22,7 @@ from resnets.cli.options import (
     Threads,
     Workers,
     check_choice,
+    check_output,
     parse_reading,
     set_threads,
 )
@@ -77,7 +78,7 @@ def command(
     check_choice("--views", views, ("one", "flips", "ten-crop"))
     check_choice("--split", split, ("test", "train"))
     check_choice("--lang", language, LANGUAGES)
-    check_page(page)
+    check_page(page, model, data)
     set_threads(threads)
     from resnets.data.gather import gather
     from resnets.evaluation.evaluate import answer, of_answered, read_columns, reading_of
@@ -123,8 +124,10 @@ def command(
         raise typer.Exit(3)
 
 
-def check_page(page: Path | None) -> None:
-    """Raise `ValueError` where a page could not be written, before anything is spent on what it shows."""
+def check_page(page: Path | None, *inputs: str) -> None:
+    """Raise `ValueError` where a page could not be written, or over an input, before anything is spent on it."""
+    if page is not None:
+        check_output("--report", page, *inputs)
     if page is not None and page.is_dir():
         raise ValueError(f"--report {page} is a folder; give the name of a file, such as {page / 'report.html'}")
     if page is not None and not page.parent.is_dir():

@@ -149,6 +149,16 @@ def check_choice(option: str, given: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{option} {given} is not possible; allowed: {', '.join(allowed)}")
 
 
+def check_output(option: str, path: Path, *inputs: str) -> None:
+    """Raise `ValueError` where a file to write is one of those that are read, or is there and no regular file."""
+    if not path.exists() or path.is_dir():
+        return
+    if any(Path(given).exists() and path.samefile(given) for given in inputs):
+        raise ValueError(f"{option} {path} is what is read, and would be lost; give the name of another file")
+    if not path.is_file():
+        raise ValueError(f"{option} {path} is no regular file; give the name of a file to write")
+
+
 def set_threads(threads: int | None) -> None:
     """Limit torch to this many processor threads; process-wide, so only the command line does it."""
     if threads is not None:

@@ -41,9 +41,9 @@ def calibrate(model: Model | str | Path, data: object, *, coverage: float | None
     """Return a model whose card has the temperature that suits these pictures, and nothing else changed in it.
 
     With a `coverage` in (0, 1] the card also has the probability below which an answer is "unknown", so that this share
-    of such pictures gets an answer. The pictures should be ones that the model was not trained on, and it should not be
-    judged by them again. `how` is passed to `answer`: `split`, `batch_size` and so on. Raises `ValueError` as `answer`
-    does, and for a coverage that is not possible.
+    of such pictures gets an answer (default: the share that the model's card has, if any). The pictures should be ones
+    that the model was not trained on, and it should not be judged by them again. `how` is passed to `answer`: `split`,
+    `batch_size` and so on. Raises `ValueError` as `answer` does, and for a coverage that is not possible.
     """
     if not isinstance(model, Model):
         model = load(model)
@@ -51,6 +51,8 @@ def calibrate(model: Model | str | Path, data: object, *, coverage: float | None
         check_coverage(coverage)
         _check_one_class(model.card.task)
     answers = answer(model, data, **how)
+    if coverage is None:
+        coverage = model.card.calibration.get("coverage")
     card = replace(model.card, calibration=facts(answers, coverage))
     return Calibrated(
         model=replace(model, card=card),

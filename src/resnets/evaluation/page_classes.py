@@ -75,13 +75,14 @@ def class_section(report: AnyReport, language: Language) -> Section:
     columns = ("#", *(text(name, language) for name in names), *([] if several else [text("most_often", language)]))
     figures = (0, *range(2, len(names) + 1))
     often = _most_often(report) if isinstance(report, Report) else [""] * len(report.classes)
-    rows = [_row(number, one, often[number], several) for number, one in enumerate(report.per_class)]
+    results = report.per_class  # counted once: it is a sum over the whole confusion
+    rows = [_row(number, one, often[number], several) for number, one in enumerate(results)]
     blocks: list[Block] = [Words(words=text("above_half", language), is_quiet=True)] if several else []
     if len(rows) <= OPEN:
         blocks.append(Table(columns=columns, rows=tuple(rows), figures=figures, is_sortable=True))
     else:
-        known = [place for place, one in enumerate(report.per_class) if _quality(one, several) is not None]
-        worst = sorted(known, key=lambda place: (_quality(report.per_class[place], several), place))[:LOWEST]
+        known = [place for place, one in enumerate(results) if _quality(one, several) is not None]
+        worst = sorted(known, key=lambda place: (_quality(results[place], several), place))[:LOWEST]
         number = text("ap" if several else "f1_short", language)
         title = text("lowest", language, count=len(worst), number=number)
         shown = tuple(rows[place] for place in worst)
