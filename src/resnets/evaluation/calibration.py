@@ -155,7 +155,7 @@ def calibration(answers: Answers, temperature: float | None, source: str = "the 
     if half.all():
         return Calibration(1.0, "none: one picture cannot be judged by another", before, before)
     halves = [fit_temperature(answers.take(side)) for side in (half, ~half)]
-    source = "fitted to each half of these pictures, and judged on the other: the model's card has none"
+    source = "fitted to each half of these pictures, and judged on the other"
     crossed = reliability(answers, np.where(half, halves[1], halves[0]))
     return Calibration((halves[0] * halves[1]) ** 0.5, source, before, crossed)
 
