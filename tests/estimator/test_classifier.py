@@ -204,3 +204,10 @@ def test_other_pictures_than_those_fitted_on_are_refused(fitted: ResNetClassifie
         fitted.predict(X.reshape(60, -1))
     with pytest.raises(ValueError, match="of 1 channels, and the estimator was fitted on 3"):
         fitted.predict(X[..., 0])
+
+
+def test_a_number_that_is_given_twice_is_refused() -> None:
+    pictures = np.zeros((8, 8, 8), np.uint8)
+    classifier = ResNetClassifier(epochs=1, numbers={"epochs": 3})
+    with pytest.raises(ValueError, match="epochs is given by itself and in numbers too; give it once"):
+        classifier.fit(pictures, [0, 1] * 4)

@@ -140,6 +140,9 @@ class ResNetClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
     def _train(self, dataset: DataSet, kind: Kind, out: Path) -> Trained:
         named = ("epochs", "batch_size", "lr", "weight_decay", "augmentation", "held_out")
         numbers = {name: value for name in named if (value := getattr(self, name)) is not None}
+        twice = sorted(numbers.keys() & (self.numbers or {}).keys())
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is given by itself and in numbers too; give it once")
         # Measured precision may be another one each time, and then equal fits give unequal models.
         numbers = {"precision": "fp32", "seed": self._seed(), **(self.numbers or {}), **numbers}
         recipe = self.recipe
