@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from resnets.data.decoding.transform import fit, normalise
+from resnets.data.decoding.transform import fit
 from resnets.net.network import ResNet
+from resnets.net.normalise import normalise
 from resnets.spec.architecture import Architecture
 from resnets.spec.card import Card
 from resnets.spec.preprocess import IMAGENET, Preprocess

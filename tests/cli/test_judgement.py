@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resnets.weights.modelfile import save
+from resnets.weights.modelfile import load, save
 from tests import tiny
 from tests.evaluation.test_several import several_model
 
@@ -100,7 +102,10 @@ def test_evaluate_maps_classes_only_where_asked(
     assert json.loads(told.out)["pictures"] == 16
     names.write_text('{"bee": null}')
     assert json.loads(type_("evaluate", path, photos, *CPU, "--map", names, "--json").out)["pictures"] == 8
-    for text, reason in (('["bee"]', "must hold one JSON object"), ('{"bee": 3}', "must hold one JSON object")):
+    for text, reason in (
+        ('["bee"]', "holds something else; give common, or a file with one JSON object"),
+        ('{"bee": 3}', "holds something else"),
+    ):
         names.write_text(text)
         assert reason in refused("evaluate", path, photos, "--map", names)
 
@@ -203,7 +208,89 @@ def test_compare_needs_no_data_and_refuses_other_classes_on_some(
     assert "classes            none | cow  (what each has and the other lacks)" in done.out
     assert json.loads(type_("compare", model, other, "--json").out)["paired"] is None
     assert "only the second knows cow. On pictures only models of the same" in refused("compare", model, other, photos)
-    assert "--split all is not possible" in refused("compare", model, model, photos, "--split", "all")
+    assert "--split some is not possible" in refused("compare", model, model, photos, "--split", "some")
+
+
+def test_compare_names_calibration_and_equal_weights(tmp_path: Path, model: Path, type_: Type) -> None:
+    again = tmp_path / "again.safetensors"
+    loaded = load(model)
+    save(replace(loaded, card=replace(loaded.card, calibration={"temperature": 1.5})), again)
+    done = type_("compare", model, again)
+    assert "  temperature        None | 1.5  (what logits are divided by" in done.out
+    assert "weights: the same, to the bit" in done.out
+    assert json.loads(type_("compare", model, again, "--json").out)["same_numbers"] is True
+    other = tmp_path / "other.safetensors"
+    save(tiny.model(classes=("ant", "bee"), seed=5), other)
+    assert "weights: other ones" in type_("compare", model, other).out
+
+
+def test_every_picture_of_a_folder_that_gives_no_split_is_asked_about(model: Path, tmp_path: Path, type_: Type) -> None:
+    flat = tiny.write_pictures(tmp_path / "flat", each=10)
+    out = tmp_path / "out.safetensors"
+    for words in (("evaluate", model, flat), ("calibrate", model, flat, "--out", out)):
+        for split, pictures in (("test", 4), ("train", 16), ("all", 20)):
+            done = type_(*words, *CPU, "--split", split, "--json")
+            assert json.loads(done.out)["pictures"] == pictures
+    said = json.loads(type_("compare", model, model, flat, *CPU, "--split", "all", "--json").out)
+    assert [report["pictures"] for report in said["reports"]] == [20, 20]
+
+
+def test_calibrate_says_where_it_does_not_help(tmp_path: Path, type_: Type) -> None:
+    path, out = tmp_path / "model.safetensors", tmp_path / "out.safetensors"
+    save(tiny.model(classes=("ant", "bee"), seed=5), path)
+    few = tiny.write_pictures(tmp_path / "few", each=3)
+    done = type_("calibrate", path, few, *CPU, "--split", "all", "--out", out, "--json")
+    found = json.loads(done.out)
+    before, after = (found["cross_fitted"][when]["loss"] for when in ("before", "after"))
+    assert after > before, "six pictures, and a network that was never trained: this plants it"
+    assert done.code == 3 and out.exists()
+    assert found["warning"].startswith("the temperature does not help: on pictures it was not fitted to, the loss grew")
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "place", "reason"),
+    [
+        ("evaluate", "--report", "absent/page.html", "there is no folder"),
+        ("evaluate", "--report", "", "is a folder; give the name of a file in it"),
+        ("calibrate", "--out", "absent/m.safetensors", "there is no folder"),
+        ("calibrate", "--out", "", "is a folder; give the name of a file in it"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_anything_is_read(
+    verb: str, option: str, place: str, reason: str, model: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    sentence = refused(verb, model, tmp_path / "nowhere", option, tmp_path / place)
+    assert sentence.startswith(f"{option} {tmp_path / place}") and reason in sentence
+
+
+@pytest.mark.parametrize(("verb", "option"), [("evaluate", "--report"), ("calibrate", "--out"), ("train", "--out")])
+def test_a_folder_in_which_nobody_may_write_is_named(
+    verb: str,
+    option: str,
+    model: Path,
+    photos: Path,
+    tmp_path: Path,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    words = (verb, photos) if verb == "train" else (verb, model, photos)
+    sentence = refused(*words, option, tmp_path / "page")
+    assert f"cannot be written in: {tmp_path} is read-only to you" in sentence
+    assert "give another" in sentence
+
+
+@pytest.mark.parametrize("text", ["[", "nothing"])
+def test_a_map_that_cannot_be_read_is_named_with_its_option(
+    text: str, tmp_path: Path, model: Path, photos: Path, refused: Callable[..., str]
+) -> None:
+    path = tmp_path / "map.json"
+    if text == "[":
+        path.write_text(text)
+    for words in (("evaluate", model, photos), ("compare", model, model, photos)):
+        sentence = refused(*words, "--map", path)
+        assert sentence.startswith(f"--map {path}")
+        assert 'give common, or a file with one JSON object: {"data\'s name"' in sentence
 
 
 @pytest.mark.parametrize("verb", ["compare", "calibrate"])

@@ -14,13 +14,14 @@ import torch
 
 from resnets.data import memory
 from resnets.data.augmentation.rows import AUGMENTATIONS, Augmentation
-from resnets.data.decoding.transform import fit, normalise
+from resnets.data.decoding.transform import fit
 from resnets.data.errors import DataError, TooManyBadImages
 from resnets.data.loader import Batch, Loader
 from resnets.data.open import open_data
 from resnets.data.order import batch_sizes, positions
 from resnets.data.source import ArraySource, FileSource
 from resnets.files import machine
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 
 SMALL = Preprocess(size=(8, 8), mean=(0.5,), std=(0.25,))

@@ -13,10 +13,11 @@ import torch
 from resnets.data import loader as loader_module
 from resnets.data.augmentation.mix import mixing
 from resnets.data.augmentation.rows import AUGMENTATIONS, Augmentation
-from resnets.data.decoding.transform import fit, normalise
+from resnets.data.decoding.transform import fit
 from resnets.data.errors import DataError
 from resnets.data.loader import Loader
 from resnets.data.source import ArraySource
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 from tests.data.test_loader import EVERYTHING, SMALL, all_of, array, folder
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from resnets import ResNetFeatures, save
-from resnets.data.decoding.transform import normalise
+from resnets.net.normalise import normalise
 from tests import tiny
 
 BRIGHT = tiny.array(60)

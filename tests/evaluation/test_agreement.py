@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from resnets.data.decoding.picture import file_pixels
-from resnets.data.decoding.transform import normalise
 from resnets.evaluation.agreement import Agreement, agreement, outputs
 from resnets.evaluation.differences import Difference
+from resnets.net.normalise import normalise
 from resnets.weights.modelfile import Model, save
 from tests import tiny
 

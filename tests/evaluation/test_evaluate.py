@@ -115,7 +115,7 @@ def test_other_classes_are_refused_before_a_picture_is_read() -> None:
 
 
 def test_a_split_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match="noise has no test pictures; give --split train"):
+    with pytest.raises(ValueError, match="noise has no test pictures; give --split all"):
         evaluate(tiny.model(), tiny.data_set(test_count=None))
 
 

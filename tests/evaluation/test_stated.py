@@ -18,14 +18,23 @@ from resnets.training.recipes import recipe
 def card(row: str = "resnet50", preprocess: Preprocess | None = None, **said: Any) -> Card:
     preprocess = preprocess or Preprocess()
     classes = said.pop("classes", tuple(f"class {number}" for number in range(1000)))
-    facts = {key: said.pop(key) for key in list(said) if key not in ("origin", "task")}
+    facts = {key: said.pop(key) for key in list(said) if key not in ("origin", "task", "calibration")}
     arch = architecture(row, num_classes=len(classes), **facts)
     return Card(architecture=arch, classes=classes, preprocess=preprocess, **said)
 
 
 def test_what_is_explained_is_a_fact_of_a_model() -> None:
     known = {field.name for kind in (Architecture, Preprocess) for field in fields(kind)}
-    assert MEANINGS.keys() <= known
+    assert MEANINGS.keys() <= known | {"temperature", "unknown_below", "coverage"}
+
+
+def test_calibration_is_compared() -> None:
+    found = stated(card(calibration={"temperature": 2.0}), card(calibration={"temperature": 1.5, "coverage": 0.9}))
+    assert [(fact.name, fact.one, fact.other) for fact in found["calibration"]] == [
+        ("temperature", 2.0, 1.5),
+        ("coverage", None, 0.9),
+    ]
+    assert "no answer does" in found["calibration"][0].means
 
 
 def test_equal_cards_state_nothing_differently() -> None:

@@ -12,11 +12,11 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as V
 
 from resnets.data.decoding.picture import file_pixels
-from resnets.data.decoding.transform import normalise
 from resnets.data.open import open_data
 from resnets.data.source import FileSource
 from resnets.evaluation.evaluate import answer, evaluate
 from resnets.evaluation.views import VIEWS
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.modelfile import Model
 from tests import tiny

@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from resnets.data.decoding.transform import normalise
 from resnets.data.open import open_data
 from resnets.inference import evidence, probe_text
 from resnets.inference import probe as probing
@@ -23,6 +22,7 @@ from resnets.inference.hypotheses import DOUBTS, alike, builds, coloured, conven
 from resnets.inference.probe import MOST_SMALL_PICTURES, Probe, probe
 from resnets.net.layers import BatchNorm
 from resnets.net.network import ResNet, build
+from resnets.net.normalise import normalise
 from resnets.spec.architecture import CHOICES
 from resnets.spec.preprocess import IMAGENET, Preprocess
 from resnets.weights import modelfile

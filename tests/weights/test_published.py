@@ -31,7 +31,8 @@ def test_the_imagenet_nets_give_torchvisions_logits(imagenet_weights: Path, shar
     from safetensors.torch import load_file
 
     from resnets.data.decoding.decode import decode
-    from resnets.data.decoding.transform import fit, normalise
+    from resnets.data.decoding.transform import fit
+    from resnets.net.normalise import normalise
 
     path = imagenet_weights / name
     if path.suffix == ".safetensors":

@@ -26,6 +26,7 @@ from resnets.cli import (
     train,
     weights,
 )
+from resnets.cli.options import STOPPED
 
 app = typer.Typer(
     name="resnets",
@@ -45,7 +46,10 @@ app.add_typer(weights.app, name="weights")
 
 
 def main() -> None:
-    """Run the command in `sys.argv` and exit: 0 done, 1 failed, 2 a wrong request, 3 done but something fell short."""
+    """Run the command in `sys.argv` and exit.
+
+    0 done, 1 failed, 2 a wrong request, 3 done but something fell short, 130 stopped by Ctrl-C.
+    """
     # Threads that spin long while they wait for one another take each other's cores: beside other work a step of
     # ResNet-18 took a fifth longer than with this, and small networks many times as long; on idle cores it costs
     # nothing that could be measured. It counts when torch is loaded, and whoever has set either is obeyed.
@@ -61,7 +65,7 @@ def main() -> None:
     except (OSError, MemoryError, ArithmeticError) as error:
         _fail(f"{type(error).__name__}: {error}", 1)
     except KeyboardInterrupt:
-        _fail("stopped", 1)
+        _fail("stopped", STOPPED)
 
 
 def _fail(message: str, code: int) -> None:

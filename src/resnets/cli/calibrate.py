@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnets.cli.asking import parse_asking, parse_reading_for, say, show, skipped_lines
 from resnets.cli.options import (
+    BatchSize,
     Device,
     Json,
     Manifest,
+    Map,
     Read,
+    Split,
     Threads,
+    Views,
     Workers,
-    check_choice,
     check_output,
-    parse_reading,
     set_threads,
 )
 
@@ -34,8 +35,10 @@ def command(
         float | None,
         typer.Option("--coverage", help="Share of pictures to answer, such as 0.95; of the others: unknown."),
     ] = None,
-    split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
+    split: Split = "test",
+    batch_size: BatchSize = 256,
+    views: Views = "one",
+    map_: Map = None,
     read: Read = None,
     manifest: Manifest = None,
     workers: Workers = None,
@@ -47,25 +50,22 @@ def command(
 
     Probabilities then mean what they say on pictures like these; no answer changes. Evaluate it on other pictures.
     """
-    check_choice("--split", split, ("test", "train"))
+    how = parse_asking(split, batch_size, device, workers, views, map_)
     check_output("--out", out, model, data)
     set_threads(threads)
-    from resnets.data.gather import gather
     from resnets.evaluation.calibrate import calibrate
-    from resnets.evaluation.evaluate import reading_of
+    from resnets.evaluation.sides import gather_for
     from resnets.weights.load import load
     from resnets.weights.modelfile import save
 
     loaded = load(model)
-    reading = parse_reading(read, loaded.card.preprocess.formats) if read else reading_of(loaded.card)
-    dataset = gather(data, reading, manifest)
-    how: dict[str, Any] = {"split": split, "batch_size": batch_size, "device": device, "workers": workers}
+    dataset = gather_for(loaded.card, data, how["split"], parse_reading_for(loaded.card, read), manifest)
+    say(dataset.notes, as_json=as_json)
     found = calibrate(loaded, dataset, coverage=coverage, **how)
     save(found.model, out)
-    for note in (*dataset.notes, *found.notes):
-        print(note, file=sys.stderr if as_json else sys.stdout)
-    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else _text(found, out))
-    if found.skipped:
+    say(found.notes, as_json=as_json)
+    show(found.to_dict(), _text(found, out), as_json=as_json)
+    if found.skipped or found.warning:
         raise typer.Exit(3)
 
 
@@ -79,5 +79,4 @@ def _text(found: Calibrated, out: Path) -> str:
         lines.append(
             f"unknown     below {said['unknown_below']:.1%}: {said['coverage']:.0%} of such pictures get an answer"
         )
-    skipped = [f"skipped {path}: {reason}" for path, reason in found.skipped]
-    return "\n".join([*lines, f"wrote {out}", *skipped])
+    return "\n".join([*lines, f"wrote {out}", *skipped_lines(found.skipped), *filter(None, [found.warning])])

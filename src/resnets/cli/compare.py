@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resnets.cli.options import Device, Json, Manifest, Read, Threads, Workers, check_choice, parse_reading, set_threads
+from resnets.cli.asking import parse_asking, parse_reading_for, say, show, skipped_lines
+from resnets.cli.options import (
+    BatchSize,
+    Device,
+    Json,
+    Manifest,
+    Map,
+    Read,
+    Split,
+    Threads,
+    Views,
+    Workers,
+    set_threads,
+)
 
 if TYPE_CHECKING:
     from resnets.evaluation.compare import Comparison
@@ -18,8 +29,10 @@ def command(
     one: Annotated[str, typer.Argument(help="A model file, or any checkpoint that states enough.")],
     other: Annotated[str, typer.Argument(help="Another one.")],
     data: Annotated[str | None, typer.Argument(help="Labelled pictures to compare them on.")] = None,
-    split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
+    split: Split = "test",
+    batch_size: BatchSize = 256,
+    views: Views = "one",
+    map_: Map = None,
     read: Read = None,
     manifest: Manifest = None,
     workers: Workers = None,
@@ -31,18 +44,15 @@ def command(
 
     On data: each one's accuracy with its interval, their gap with its paired interval, and McNemar's exact test.
     """
-    check_choice("--split", split, ("test", "train"))
+    how = parse_asking(split, batch_size, device, workers, views, map_)
     set_threads(threads)
     from resnets.evaluation.compare import compare
     from resnets.weights.load import load
 
     models = load(one), load(other)
-    how: dict[str, Any] = {"split": split, "batch_size": batch_size, "device": device, "workers": workers}
-    reading = parse_reading(read, models[0].card.preprocess.formats) if read else None
-    found = compare(*models, data, **how, manifest=manifest, reading=reading)
-    for note in found.notes:
-        print(note, file=sys.stderr if as_json else sys.stdout)
-    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else _text(found, one, other))
+    found = compare(*models, data, **how, manifest=manifest, reading=parse_reading_for(models[0].card, read))
+    say(found.notes, as_json=as_json)
+    show(found.to_dict(), _text(found, one, other), as_json=as_json)
     if any(report.skipped for report in found.reports or ()):
         raise typer.Exit(3)
 
@@ -57,6 +67,7 @@ def _text(found: Comparison, one: str, other: str) -> str:
         for fact in facts:
             means = f"  ({fact.means})" if fact.means else ""
             lines.append(f"  {fact.name:18} {_short(fact.one)} | {_short(fact.other)}{means}")
+    lines += ["", "weights: the same, to the bit" if found.same_numbers else "weights: other ones"]
     if found.reports and found.paired:
         lines.append("")
         for which, report in zip(("first", "second"), found.reports, strict=True):
@@ -65,7 +76,7 @@ def _text(found: Comparison, one: str, other: str) -> str:
             lines.append(f"{which:9} {name} {score:.2%}  ({interval.low:.2%} to {interval.high:.2%} at 95 %)")
         lines += ["", found.paired.sentence()]
         skipped = dict(pair for report in found.reports for pair in report.skipped)
-        lines += [f"skipped {path}: {reason}" for path, reason in skipped.items()]
+        lines += skipped_lines(skipped.items())
     return "\n".join(lines)
 
 

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 import typer
 
+from resnets.files.atomic import check_folder
+from resnets.files.errors import FileError
 from resnets.spec.architecture import Architecture, check_field_names
 from resnets.spec.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from resnets.data.reading import Reading
+
+STOPPED = 130
+"""Exit code of who is stopped by Ctrl-C: 128 and the number of the signal, as shells have it."""
 
 Size = Annotated[
     str | None, typer.Option("--size", metavar="S|HxW", help="Height and width in pixels: 224, or 480x640.")
@@ -47,6 +52,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; default: torch's own.")]
 Language = Annotated[str, typer.Option("--lang", help="Of a page: en or zh.")]
+Split = Annotated[str, typer.Option("--split", help="Which pictures: test, train or all.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")]
+Views = Annotated[
+    str, typer.Option("--views", help="Of each picture, whose answers are averaged: one, flips or ten-crop.")
+]
+Map = Annotated[
+    str | None,
+    typer.Option("--map", metavar="common|FILE", help="Classes that differ: leave out, or as a JSON file says."),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Where to write.")]
 
 
@@ -150,8 +164,18 @@ def check_choice(option: str, given: str, allowed: tuple[str, ...]) -> None:
 
 
 def check_output(option: str, path: Path, *inputs: str) -> None:
-    """Raise `ValueError` where a file to write is one of those that are read, or is there and no regular file."""
-    if not path.exists() or path.is_dir():
+    """Raise `ValueError` where a file cannot be written, or is one of those that are read, before anything is spent."""
+    if path.is_dir():
+        raise ValueError(f"{option} {path} is a folder; give the name of a file in it, such as {path / 'NAME'}")
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise ValueError(
+                f"{option} {path}: there is no folder {path.parent}; make it first: mkdir -p {path.parent}"
+            )
+        try:
+            check_folder(path.parent)
+        except FileError as error:
+            raise ValueError(f"{option} {path}: {error}; give another place") from None
         return
     if any(Path(given).exists() and path.samefile(given) for given in inputs):
         raise ValueError(f"{option} {path} is what is read, and would be lost; give the name of another file")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnets.cli.options import Device, Json, Manifest, Read, Threads, Workers, check_choice, parse_reading, set_threads
+from resnets.cli.asking import parse_asking, parse_reading_for, say, show, skipped_lines
+from resnets.cli.options import BatchSize, Device, Json, Manifest, Map, Read, Split, Threads, Workers, set_threads
 
 if TYPE_CHECKING:
     from resnets.evaluation.robustness import RobustnessReport
@@ -28,8 +27,9 @@ def command(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Pictures, evenly spaced; default: all.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the chance in a corruption.")] = 0,
-    split: Annotated[str, typer.Option("--split", help="test or train.")] = "test",
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = 256,
+    split: Split = "test",
+    batch_size: BatchSize = 256,
+    map_: Map = None,
     read: Read = None,
     manifest: Manifest = None,
     workers: Workers = None,
@@ -42,7 +42,7 @@ def command(
     Fifteen corruptions in five severities (Hendrycks and Dietterich 2019), done to each picture at the size that the
     model is shown. With --reference also the paper's mCE and relative mCE.
     """
-    check_choice("--split", split, ("test", "train"))
+    how = parse_asking(split, batch_size, device, workers, map_=map_)
     set_threads(threads)
     from resnets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
     from resnets.evaluation.robustness import robustness
@@ -57,18 +57,15 @@ def command(
         severities=severity or SEVERITIES,
         limit=limit,
         seed=seed,
-        split=split,  # type: ignore[arg-type]
-        batch_size=batch_size,
-        device=device,
-        workers=workers,
         manifest=manifest,
-        reading=parse_reading(read, loaded.card.preprocess.formats) if read else None,
+        reading=parse_reading_for(loaded.card, read),
+        **how,
     )
-    for note in report.notes:
-        print(note, file=sys.stderr if as_json else sys.stdout)
-    print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else _text(report))
-    for path, reason in report.skipped:
-        print(f"skipped {path}: {reason}", file=sys.stderr if as_json else sys.stdout)
+    say(report.notes, as_json=as_json)
+    show(report.to_dict(), _text(report), as_json=as_json)
+    say(skipped_lines(report.skipped), as_json=as_json)
+    if report.skipped:
+        raise typer.Exit(3)
 
 
 def _text(report: RobustnessReport) -> str:

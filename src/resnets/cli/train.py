@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resnets.cli.options import (
+    STOPPED,
     Device,
     Facts,
     Language,
@@ -209,7 +210,7 @@ def _told_how_to_go_on(watch: Watch) -> Iterator[None]:
     except KeyboardInterrupt:
         if watch.path is not None:
             print(f"stopped; go on with: resnets train --resume {watch.path}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(STOPPED) from None
     except OSError as error:
         if watch.path is None or isinstance(error, ConnectionError):
             raise

@@ -16,13 +16,13 @@ import torch
 from resnets.data.augmentation.augment import augment
 from resnets.data.augmentation.rows import Augmentation
 from resnets.data.decoding.picture import pixels
-from resnets.data.decoding.transform import normalise
 from resnets.data.errors import BadImage, DataError
 from resnets.data.loader import Loader
 from resnets.data.making import Maker, Order
 from resnets.data.source import Raw, Source
 from resnets.data.workers import Kind
 from resnets.files.machine import processors
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 
 TRIES = 3

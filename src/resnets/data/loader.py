@@ -15,7 +15,6 @@ from resnets.data.augmentation.mix import mix, mixing
 from resnets.data.augmentation.rows import Augmentation
 from resnets.data.bad import BadPictures
 from resnets.data.buffers import Buffers
-from resnets.data.decoding.transform import normalise
 from resnets.data.errors import DataError
 from resnets.data.making import Made, Maker, Order
 from resnets.data.memory import in_memory
@@ -24,6 +23,7 @@ from resnets.data.parts import Part, without_singles
 from resnets.data.source import Source
 from resnets.data.workers import Kind, check_machine, made
 from resnets.files.machine import processors
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 
 

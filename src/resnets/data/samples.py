@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from PIL import Image
 
-from resnets.data.decoding.transform import fit, normalise
+from resnets.data.decoding.transform import fit
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from resnets.data.decoding.picture import file_pixels
-from resnets.data.decoding.transform import normalise
 from resnets.data.samples import sample_batch
 from resnets.deployment.originals import NoOriginal, original
 from resnets.evaluation.agreement import Agreement, agreement
+from resnets.net.normalise import normalise
 from resnets.spec.levels import smallest_input
 from resnets.spec.preprocess import Preprocess
 from resnets.spec.resolve import plan

@@ -26,12 +26,25 @@ class Calibrated:
     skipped: tuple[tuple[str, str], ...] = ()  # (picture, reason)
     notes: tuple[str, ...] = ()  # how the data's classes became the model's, where they differed
 
+    @property
+    def warning(self) -> str | None:
+        """What is to be said where the temperature made probabilities worse on pictures that it was not fitted to."""
+        before, after = self.cross_fitted.before, self.cross_fitted.after
+        if after.loss <= before.loss:
+            return None
+        return (
+            f"the temperature does not help: on pictures it was not fitted to, the loss grew from {before.loss:.4g} to "
+            f"{after.loss:.4g}. {self.pictures:,} pictures may be too few; calibrate on more, or go on with the model "
+            "as it was"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return what was found as JSON-able values, without the model."""
         return {
             "calibration": self.model.card.calibration,
             "pictures": self.pictures,
             "cross_fitted": self.cross_fitted.to_dict(),
+            "warning": self.warning,
             "notes": list(self.notes),
             "skipped": [{"path": path, "error": reason} for path, reason in self.skipped],
         }

@@ -105,7 +105,9 @@ def _called(
         parts = [f"the data has no class {some(unknown)}"] * bool(unknown) + [
             f"the model has no class {some(wrong)}"
         ] * bool(wrong)
-        raise ValueError(f"these classes cannot be mapped: {'; '.join(parts)}")
+        raise ValueError(
+            f"these classes cannot be mapped: {'; '.join(parts)}. The data has {some(theirs)}; the model {some(mine)}"
+        )
     renamed = [f"{name} is {its}" for name, its in given.items() if its is not None and its != name]
     notes = [f"classes of the data, as they are called in the model: {some(renamed)}"] if renamed else []
     return tuple(given.get(name, name) for name in theirs), notes
@@ -114,12 +116,14 @@ def _called(
 def _refusal(mine: tuple[str, ...], theirs: tuple[str, ...], missing: list[str], extra: list[str]) -> str:
     said = (("the data lacks", missing), ("the model does not know", extra))
     parts = "; ".join(f"{what} {some(names)}" for what, names in said if names)
+    advice = (
+        "--map common looks only at the classes that both have, and --map FILE.json says what a class of the data "
+        'is called in the model: {"data\'s name": "model\'s name", "another": null}'
+    )
     if mine == tuple(map(str, range(len(mine)))) and set(mine).isdisjoint(theirs):
-        advice = "The model's file names none: `resnets convert MODEL OUT --names LIST` does"
-    else:
         advice = (
-            "--map common looks only at the classes that both have, and --map FILE.json says what a class of the data "
-            'is called in the model: {"data\'s name": "model\'s name", "another": null}'
+            "The model calls its classes by numbers; where its file had no names for them, `resnets convert MODEL OUT "
+            f"--names LIST` gives it some. Else {advice}"
         )
     return f"the classes of data and model differ: {parts}. {advice}"
 

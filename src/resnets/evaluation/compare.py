@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnets.data.gather import gather
+import torch
+
 from resnets.data.reading import Reading
 from resnets.evaluation.classes import some
-from resnets.evaluation.evaluate import answer, reading_of
+from resnets.evaluation.evaluate import answer
 from resnets.evaluation.judge import AnyReport, judge
 from resnets.evaluation.paired import Paired, paired
+from resnets.evaluation.sides import Split, gather_for
 from resnets.evaluation.stated import PARTS, Fact, only, stated
 from resnets.spec.card import Card
 from resnets.weights.load import load
@@ -24,13 +26,16 @@ WHICH = ("first", "second")
 class Comparison:
     """Two models: what they state differently, by part of their cards, and how they did on the same pictures.
 
-    `notes` say what was decided while the data were read.
+    `same_numbers` says that all weights and statistics are equal to the bit; `notes` what was decided while the data
+    were read.
     """
 
     architecture: tuple[Fact, ...]
     preprocess: tuple[Fact, ...]
     classes: tuple[Fact, ...]
+    calibration: tuple[Fact, ...]
     recipe: tuple[Fact, ...]
+    same_numbers: bool
     reports: tuple[AnyReport, AnyReport] | None = None
     paired: Paired | None = None
     notes: tuple[str, ...] = ()
@@ -40,6 +45,7 @@ class Comparison:
         parts: dict[str, Any] = {name: [fact.to_dict() for fact in getattr(self, name)] for name in PARTS}
         return {
             **parts,
+            "same_numbers": self.same_numbers,
             "reports": None if self.reports is None else [report.to_dict() for report in self.reports],
             "paired": None if self.paired is None else self.paired.to_dict(),
             "notes": list(self.notes),
@@ -51,6 +57,7 @@ def compare(
     other: Model | str | Path,
     data: object = None,
     *,
+    split: Split = "test",
     reading: Reading | None = None,
     manifest: str | Path | None = None,
     **how: Any,
@@ -58,18 +65,18 @@ def compare(
     """Compare what two models state, and with `data` how they do on the same pictures.
 
     A picture is answered rightly where its class, or all its classes and no other, are answered. `reading` says how
-    data are read (default: as for the first model's training); it, `manifest` and `how` are passed to `answer`, for
-    both: `split`, `batch_size`, `views` and so on. Raises `ValueError` as `answer` does, and with data for models that
-    do not know the same classes.
+    data are read (default: as for the first model's training); `split` and `how` are passed to `answer`, for both:
+    `batch_size`, `views` and so on. Raises `ValueError` as `answer` does, and with data for models that do not know
+    the same classes.
     """
     models = _loaded(one), _loaded(other)
-    facts: dict[str, Any] = stated(*(model.card for model in models))
+    facts: dict[str, Any] = {**stated(*(model.card for model in models)), "same_numbers": _are_same(*models)}
     if data is None:
         return Comparison(**facts)
     check_same_question(*(model.card for model in models))
     # Read once: both are asked about the same pictures.
-    dataset = gather(data, reading or reading_of(models[0].card), manifest)
-    first, second = (answer(model, dataset, **how) for model in models)
+    dataset = gather_for(models[0].card, data, split, reading, manifest)
+    first, second = (answer(model, dataset, split=split, **how) for model in models)
     reports = tuple(
         judge(answers, model.card.calibration.get("temperature"))
         for answers, model in zip((first, second), models, strict=True)
@@ -96,6 +103,11 @@ def check_same_question(one: Card, other: Card) -> None:
             f"the models know other classes: {'; '.join(parts)}. On pictures only models of the same classes are "
             "compared. Leave out the data to compare what they state"
         )
+
+
+def _are_same(one: Model, other: Model) -> bool:
+    here, there = one.network.state_dict(), other.network.state_dict()
+    return here.keys() == there.keys() and all(torch.equal(here[name], there[name]) for name in here)
 
 
 def _loaded(model: Model | str | Path) -> Model:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from resnets.data.dataset import DataSet, require_classes
-from resnets.data.gather import gather
 from resnets.data.loader import Loader
 from resnets.data.reading import Reading
 from resnets.data.source import Labels, Source
@@ -20,6 +19,7 @@ from resnets.data.sources.table import find_table, read_column
 from resnets.evaluation.answers import Answers
 from resnets.evaluation.classes import How, Matching, match_classes
 from resnets.evaluation.judge import AnyReport, count, judge
+from resnets.evaluation.sides import Split, gather_for, reading_of, seen, side
 from resnets.evaluation.views import VIEWS, Views
 from resnets.net.device import find_device
 from resnets.net.network import ResNet
@@ -28,8 +28,6 @@ from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
 from resnets.weights.load import load
 from resnets.weights.modelfile import Model
-
-Split = Literal["test", "train"]
 
 
 def evaluate(
@@ -119,20 +117,15 @@ def answer(
     """
     if not isinstance(model, Model):
         model = load(model)
-    dataset = gather(data, reading or reading_of(model.card), manifest)
+    dataset = gather_for(model.card, data, split, reading, manifest)
     require_classes(dataset, several=True)
     check_task(model.card, dataset)
-    if split == "test":
-        check_split(model.card, dataset)
-    source = getattr(dataset, split)
-    if source is None:
-        raise ValueError(
-            f"{dataset.name} has no {split} pictures; give --split {'train' if split == 'test' else 'test'}"
-        )
+    notes = seen(model.card, dataset, split)
+    source = side(dataset, split)
     if model.card.architecture.classes_out is None:
         raise ValueError(f"{model.card.architecture.name} has no head, so there are no classes to evaluate")
     matching = match_classes(model.card.classes, dataset.classes, classes, several=dataset.task == "classes")
-    return answer_network(
+    answers = answer_network(
         model.network.to(find_device(device)),
         source,
         model.card.preprocess,
@@ -142,26 +135,7 @@ def answer(
         batch_size=batch_size,
         workers=workers,
     )
-
-
-def reading_of(card: Card) -> Reading:
-    """Return how a model's training pictures were read, as its card says; else by the formats that it decodes."""
-    said = card.origin.get("data")
-    if isinstance(said, dict) and isinstance(said.get("reading"), dict):
-        return Reading.from_dict(said["reading"])
-    return Reading(formats=card.preprocess.formats)
-
-
-def check_split(card: Card, dataset: DataSet) -> None:
-    """Raise `ValueError` where these are the pictures a model was trained on, split otherwise than then."""
-    said = card.origin.get("data")
-    if not isinstance(said, dict) or said.get("sha256") != dataset.fingerprint:
-        return
-    if "split" in said and said["split"] != dataset.split:
-        raise ValueError(
-            f"the model was trained on another split of these very pictures (then {said['split']}; now "
-            f"{dataset.split}), so it has seen some of these test pictures; leave out --read, which its card answers"
-        )
+    return replace(answers, notes=(*notes, *answers.notes))
 
 
 def check_task(card: Card, dataset: DataSet) -> None:

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from resnets.data.dataset import DataSet
-from resnets.data.gather import gather
+from resnets.data.dataset import DataSet, require_classes
 from resnets.data.reading import Reading
 from resnets.data.source import Source
 from resnets.evaluation.answers import Answers
 from resnets.evaluation.classes import How
 from resnets.evaluation.corruptions import CORRUPTIONS, SEVERITIES, Corrupted, check_corruptions
-from resnets.evaluation.evaluate import Split, answer, reading_of
+from resnets.evaluation.evaluate import answer
 from resnets.evaluation.intervals import Interval, share_interval
 from resnets.evaluation.judge import all_right
+from resnets.evaluation.sides import Split, gather_for, side
 from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 
@@ -150,10 +150,12 @@ def robustness(
     check_corruptions(corruptions, severities)
     model = model if isinstance(model, Model) else load(model)
     other = reference if isinstance(reference, Model) or reference is None else load(reference)
-    dataset = gather(data, reading or reading_of(model.card), manifest)
+    dataset = gather_for(model.card, data, split, reading, manifest)
     if model.card.task != "class" or (other is not None and other.card.task != "class"):
         raise ValueError("robustness is counted in top-1 errors, and this model gives a picture several classes")
-    dataset = _limited(dataset, split, limit)
+    require_classes(dataset)
+    source = _limited(side(dataset, split), limit)
+    split = "test" if split == "test" else "train"  # where those that are meant lie from here on
     how: dict[str, Any] = {
         "split": split,
         "batch_size": batch_size,
@@ -161,28 +163,31 @@ def robustness(
         "workers": workers,
         "classes": classes,
     }
-    found = _asked(model, dataset, tuple(corruptions), tuple(severities), seed, how)
-    if other is None:
-        return found
-    return replace(found, reference=_asked(other, dataset, tuple(corruptions), tuple(severities), seed, how))
+    dataset = _with(dataset, split, source)
+    asked = source, dataset, tuple(corruptions), tuple(severities), seed, how
+    found = _asked(model, *asked)
+    return found if other is None else replace(found, reference=_asked(other, *asked))
 
 
 def _asked(
-    model: Model, dataset: DataSet, corruptions: tuple[str, ...], severities: tuple[int, ...], seed: int, how: Any
+    model: Model,
+    source: Source,
+    dataset: DataSet,
+    corruptions: tuple[str, ...],
+    severities: tuple[int, ...],
+    seed: int,
+    how: Any,
 ) -> RobustnessReport:
-    split, preprocess = how["split"], model.card.preprocess
-    source: Source | None = getattr(dataset, split)
+    preprocess = model.card.preprocess
     # Corrupted pictures are of the network's size already, and are neither resized nor cut again.
     shown = replace(preprocess, fit="squash", resize=None, decoding="exact")
     sized = replace(model, card=replace(model.card, preprocess=shown))
 
     def top1(name: str, severity: int) -> Interval:
-        assert source is not None  # `answer` has refused that by then
         corrupted = Corrupted.of(source, preprocess, name, severity, seed)
-        return _share(answer(sized, _with(dataset, split, corrupted), **how))
+        return _share(answer(sized, _with(dataset, how["split"], corrupted), **how))
 
-    if source is not None:
-        Corrupted.of(source, preprocess, corruptions[0], severities[0], seed)  # refused before anything is computed
+    Corrupted.of(source, preprocess, corruptions[0], severities[0], seed)  # refused before anything is computed
     clean = answer(model, dataset, **how)
     return RobustnessReport(
         pictures=len(clean),
@@ -195,14 +200,12 @@ def _asked(
     )
 
 
-def _limited(dataset: DataSet, split: Split, limit: int | None) -> DataSet:
-    source = getattr(dataset, split)
-    if limit is None or source is None:
-        return dataset
+def _limited(source: Source, limit: int | None) -> Source:
+    if limit is None:
+        return source
     if limit < 1:
         raise ValueError(f"limit={limit} is not possible; allowed: 1 or more pictures, or None for all")
-    places = np.unique(np.linspace(0, len(source) - 1, min(limit, len(source))).round().astype(np.int64))
-    return _with(dataset, split, source.take(places))
+    return source.take(np.unique(np.linspace(0, len(source) - 1, min(limit, len(source))).round().astype(np.int64)))
 
 
 def _with(dataset: DataSet, split: Split, source: Source) -> DataSet:

@@ -9,7 +9,7 @@ from typing import Any
 
 from resnets.spec.card import Card
 
-PARTS = ("architecture", "preprocess", "classes", "recipe")
+PARTS = ("architecture", "preprocess", "classes", "calibration", "recipe")
 """Of a card: what two models may state differently."""
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
@@ -32,6 +32,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "colour": "another order of channels",
         "mean": "the scale of what enters the network",
         "std": "the scale of what enters the network",
+        "temperature": "what logits are divided by; probabilities change, and no answer does",
+        "unknown_below": "a less probable answer is given as unknown",
+        "coverage": "the share of pictures that were to get an answer",
         "decoding": "fast is within a stated bound of exact, and not the same to the bit",
     }
 )
@@ -60,6 +63,7 @@ def stated(one: Card, other: Card) -> dict[str, tuple[Fact, ...]]:
         "architecture": _parted(one.architecture.to_dict(), other.architecture.to_dict()),
         "preprocess": _parted(one.preprocess.to_dict(), other.preprocess.to_dict()),
         "classes": _class_lists(one, other),
+        "calibration": _parted(one.calibration, other.calibration),
         "recipe": _recipes(one.origin.get("recipe"), other.origin.get("recipe")),
     }
 

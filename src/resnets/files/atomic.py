@@ -50,6 +50,16 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     _sync_folder(target.parent)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise `FileError` where nobody may write in a folder, or in the nearest one above it that is there.
+
+    So that what takes hours is not begun where its result could not be kept.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise FileError(f"{folder} cannot be written in: {there} is read-only to you")
+
+
 def sweep(folder: Path) -> None:
     """Remove the temporary files that killed writers left in a folder where nobody is writing now."""
     for path in folder.glob(".*.part"):

@@ -20,11 +20,12 @@ from resnets.data.augmentation.augment import pad_crop
 from resnets.data.augmentation.crop import crop_box
 from resnets.data.augmentation.rows import AUGMENTATIONS
 from resnets.data.decoding.decode import decode
-from resnets.data.decoding.transform import fit, normalise
+from resnets.data.decoding.transform import fit
 from resnets.data.draws import generator, uniforms
 from resnets.inference.hypotheses import SMALL
 from resnets.net.layers import BatchNorm
 from resnets.net.network import ResNet
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 
 View = Literal["training", "testing"]

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from resnets.data.decoding.picture import file_pixels
-from resnets.data.decoding.transform import normalise
 from resnets.data.errors import BadImage
 from resnets.net.device import find_device
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.weights.modelfile import Model
 

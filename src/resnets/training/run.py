@@ -14,6 +14,7 @@ from resnets.data.dataset import DataSet
 from resnets.data.errors import DataError
 from resnets.data.splits.split_file import split_difference, write_split
 from resnets.files import atomic
+from resnets.files.errors import FileError
 from resnets.training.checkpoint import checkpoints
 from resnets.training.request import Request
 
@@ -88,6 +89,10 @@ class RunFolder:
             raise ValueError(
                 f"{self.path} holds no run to resume (no recipe.json); start one with DATA --out {self.path}"
             )
+        try:
+            atomic.check_folder(self.path)
+        except FileError as error:
+            raise ValueError(f"{error}; give another --out, or make room there") from None
         # A run that was refused on its way, or stopped before its first checkpoint, leaves nothing that could be lost.
         if not resume and self.recipe.exists() and (self.model.exists() or checkpoints(self.state)):
             raise ValueError(

@@ -10,8 +10,8 @@ from torchvision.transforms import v2
 
 from resnets.data.augmentation.erase import DRAWS, erase, erase_box, mean_colour
 from resnets.data.augmentation.rows import Augmentation
-from resnets.data.decoding.transform import normalise
 from resnets.data.draws import uniforms
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import IMAGENET, Preprocess
 
 ALWAYS = Augmentation(source="test", erase=1.0)

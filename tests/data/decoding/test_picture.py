@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from resnets.data.decoding.picture import as_image, file_pixels, pixels
-from resnets.data.decoding.transform import fit, normalise
+from resnets.data.decoding.transform import fit
 from resnets.data.errors import BadImage
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import Preprocess
 
 WIDE = Preprocess(size=(12, 20), resize=24)

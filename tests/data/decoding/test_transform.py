@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from resnets.data.decoding.colour import to_channels, to_colour
-from resnets.data.decoding.transform import fit, is_identity, normalise
+from resnets.data.decoding.transform import fit, is_identity
 from resnets.data.errors import BadImage
+from resnets.net.normalise import normalise
 from resnets.spec.preprocess import IMAGENET, Preprocess
 
 SIZES = [(300, 400), (401, 299), (256, 256), (224, 640), (225, 1000), (30, 40), (257, 258), (1, 1)]

@@ -17,6 +17,7 @@ from resnets.data.reading import Columns, Reading
 from resnets.data.source import Source
 from resnets.data.sources.arrow import is_dataset, read_dataset
 from resnets.data.sources.arrow_source import ArrowSource
+from resnets.data.sources.table_parts import ON_VALIDATION
 
 READING = Reading()
 
@@ -110,7 +111,7 @@ def test_a_dictionary_of_data_sets_gives_its_parts(monkeypatch: pytest.MonkeyPat
     assert read.train is not None and read.test is not None
     assert (read.train.labels.tolist(), read.test.labels.tolist()) == ([0, 1, 0, 1], [0, 1])
     assert (read.train.name(3), read.test.name(1), read.name) == ("train[3]", "validation[1]", "pets")
-    assert read.notes == ()
+    assert read.notes == (ON_VALIDATION,)
     both = read_dataset(DatasetDict(train=pets(4), validation=pets(2, 10), test=pets(2, 20)), READING)
     assert reds(both.test) == [20, 21]
     assert both.notes == ("Not used: 2 pictures for validation, as there are others to test on.",)
@@ -145,7 +146,7 @@ def test_a_part_to_test_on_whose_classes_are_secret_is_not_used() -> None:
     parts = DatasetDict(train=pets(4), validation=pets(2, 10), test=pets(2, 20, labels=[-1, -1]))
     read = read_dataset(parts, READING)
     assert reds(read.test) == [10, 11]
-    assert read.notes == ("Not used: the part 'test', whose classes are not given (-1).",)
+    assert read.notes == ("Not used: the part 'test', whose classes are not given (-1).", ON_VALIDATION)
     with pytest.raises(DataError, match=r"test\[1\]: label is empty"):
         read_dataset(DatasetDict(train=pets(4), test=pets(2, labels=[1, -1])), READING)
 

@@ -15,6 +15,7 @@ from resnets.data.errors import BadImage, DataError
 from resnets.data.reading import Columns, Reading
 from resnets.data.source import FileSource, Source
 from resnets.data.sources.table import find_table, read_table
+from resnets.data.sources.table_parts import ON_VALIDATION
 from resnets.data.splits.split import shared_groups
 from resnets.files.errors import FileError
 
@@ -111,7 +112,7 @@ def test_several_classes_are_parted_and_an_empty_cell_is_none_of_them(
     assert read.train.labels.tolist() == [
         [True, True, False], [False, True, False], [False, False, False], [True, False, True],
     ]  # fmt: skip
-    assert read.notes == (note, "No picture to test on has x, y.")
+    assert read.notes == (note, ON_VALIDATION, "No picture to test on has x, y.")
 
 
 def test_a_heading_in_the_plural_may_have_empty_cells(tmp_path: Path) -> None:
@@ -393,3 +394,38 @@ def test_damaged_parquet_is_refused_or_read_and_nothing_else(tmp_path: Path) -> 
         except (DataError, FileError, BadImage):
             outcomes.add("refused")
     assert outcomes == {"read", "refused"}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ['["x","y"]', '["y"]', "[]", '[ "z", "x" ]'],
+        ['["x","y"]', '["y"]', "", '["z", "x"]'],
+    ],
+)
+def test_a_list_written_as_a_text_is_several_classes(tmp_path: Path, cells: list[str]) -> None:
+    lines = [f"""a/{n}.jpg,"{cell.replace('"', '""')}",train""" for n, cell in enumerate(cells, 1)]
+    read = read_table(table(tmp_path, rows(*lines, 't.jpg,"[""z""]",test', heading="path,label,split")), READING)
+    assert (read.task, read.classes) == ("classes", ("x", "y", "z"))
+    assert read.train is not None
+    assert read.train.labels.tolist() == [
+        [True, True, False], [False, True, False], [False, False, False], [True, False, True],
+    ]  # fmt: skip
+    assert "are in a list." in read.notes[0]
+
+
+@pytest.mark.parametrize("cell", ["['x', 'y']", "x", '[""x""', '[[""x""]]', "[1.5]"])
+def test_a_cell_among_lists_that_is_none_is_refused(tmp_path: Path, cell: str) -> None:
+    text = rows('a/1.jpg,"[""x"",""y""]",train', f'a/2.jpg,"{cell}",train', heading="path,label,split")
+    with pytest.raises(DataError, match=r"line 3: label is .*, and others are lists; write each as JSON has it"):
+        read_table(table(tmp_path, text), READING)
+
+
+def test_numbers_in_a_list_are_names(tmp_path: Path) -> None:
+    text = rows('a/1.jpg,"[2, 10]",train', 'a/2.jpg,"[10]",test', heading="path,label,split")
+    assert read_table(table(tmp_path, text), READING).classes == ("2", "10")
+
+
+def test_a_class_may_have_brackets_in_its_name(tmp_path: Path) -> None:
+    text = rows("a/1.jpg,[none],train", "a/2.jpg,cat,train", "a/3.jpg,cat,test", heading="path,label,split")
+    assert read_table(table(tmp_path, text), READING).classes == ("[none]", "cat")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnets.data.decoding.transform import normalise
+from resnets.net.normalise import normalise
 from resnets.weights.dialects.preprocessing import PREPROCESSES, from_mean_file
 from tests import caffe_writer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,14 @@ from resnets.data.reading import Reading
 from resnets.data.source import Labels
 from resnets.data.sources.table_columns import SEVERAL
 from resnets.data.sources.table_rows import MAX_CELL, plain
+from resnets.files import strict_json
+from resnets.files.errors import FileError
 
 SEPARATORS = "|;"
 """What parts several classes in one cell; a table uses one of them."""
+
+LIST = re.compile(r"\s*\[\s*[\"'\d\]]")
+"""How a text begins that is meant as a list of classes."""
 
 MAX_CLASSES = 1_000_000
 MAX_FLAGS = 4 << 30  # bytes of (pictures, classes) bool
@@ -66,14 +72,14 @@ def label_classes(cells: Coded, names: tuple[str, ...] | None, reading: Reading)
     """Return the classes of a column, and each row's.
 
     With `names` the cells are numbers of classes (-1 is none), and the classes keep that order. Otherwise they are
-    texts, or whole numbers taken as texts, in the reading's order. Several to a picture are a list in the cell, or
-    a text parted by | or ;. A row without a class is refused, unless other rows have several, or the heading is
-    in the plural and some row is empty. Raises `DataError`, naming the row.
+    texts, or whole numbers taken as texts, in the reading's order. Several to a picture are a list in the cell
+    (in a text, as JSON has it), or parted by | or ;. A row without a class is refused, unless other rows have several,
+    or the heading is in the plural and some row is empty. Raises `DataError`, naming the row.
     """
     parts, parted = _parts(cells)
     if names is not None:
         parts = [tuple(_class_name(cells, code, part, names) for part in several) for code, several in enumerate(parts)]
-    lists = any(isinstance(value, tuple) for value in cells.values)
+    lists = any(isinstance(value, tuple) or LIST.match(str(value)) for value in cells.values)
     several = lists or bool(parted) or (plain(cells.column) in SEVERAL and any(not each for each in parts))
     for code, each in enumerate(parts):
         if not several and not any(each):
@@ -119,6 +125,8 @@ def _parts(cells: Coded) -> tuple[list[tuple[str, ...]], str | None]:
         texts = [[cells.text(code, part) for part in parts] for code, parts in enumerate(lists)]
         return [tuple(filter(None, each)) for each in texts], None
     singles = cells.texts()
+    if any(LIST.match(text) for text in singles):
+        return [_list(cells, code, text) for code, text in enumerate(singles)], None
     used = [mark for mark in SEPARATORS if any(mark in text for text in singles)]
     if len(used) == 2:
         code = next(code for code, text in enumerate(singles) if ";" in text)
@@ -126,6 +134,21 @@ def _parts(cells: Coded) -> tuple[list[tuple[str, ...]], str | None]:
     mark = used[0] if used else None
     split = [tuple(part.strip() for part in text.split(mark)) if mark else (text,) for text in singles]
     return [tuple(filter(None, each)) for each in split], mark
+
+
+def _list(cells: Coded, code: int, text: str) -> tuple[str, ...]:
+    """Return the classes of a list that is written as a text."""
+    if not text:
+        return ()
+    try:
+        found = strict_json.loads(text.encode("utf-8", "surrogateescape"), MAX_CELL * 4)
+    except FileError:
+        found = None
+    if not isinstance(found, list) or not all(type(name) in (str, int) for name in found):
+        raise cells.wrong(
+            code, f'is {text[:40]!r}, and others are lists; write each as JSON has it, ["cat", "dog"], or as cat|dog'
+        )
+    return tuple(name for name in (str(part).strip() for part in found) if name)
 
 
 def _class_name(cells: Coded, code: int, part: str, names: tuple[str, ...]) -> str:

@@ -22,6 +22,9 @@ SIDES = {
 """What a split may be called, in any case. Pictures for validation are tested on where there are none for testing."""
 
 
+ON_VALIDATION = "Tested on are the pictures for validation, as there are no others to test on."
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Parts:
     """A table's pictures in two parts, and how they came to be."""
@@ -44,6 +47,8 @@ def divide(source: Source, labelled: Labelled, sides: Coded | None, grouped: str
     validation = masks.pop("validation")
     if not masks["test"].any():
         masks["test"] = validation
+        if validation.any():
+            notes = (ON_VALIDATION,)
     elif validation.any():
         notes = (f"Not used: {int(validation.sum()):,} pictures for validation, as there are others to test on.",)
     if not masks["test"].any():

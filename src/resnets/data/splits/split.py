@@ -79,11 +79,15 @@ def _check_classes(labels: Labels, count: int) -> None:
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         lonely = classes[counts < 2].tolist()
-        raise DataError(f"class {lonely[0]} has one picture, and a split needs two of each class; add one")
+        raise DataError(
+            f"class {lonely[0]} has one picture, and a split needs two of each class; add one, "
+            "or hold none back (--read test_share=none)"
+        )
     if min(count, total - count) < len(classes):
         raise DataError(
             f"{count} of {total} pictures cannot be split with {len(classes)} classes on each side; "
-            f"hold back from {len(classes)} to {total - len(classes)}"
+            f"hold back from {len(classes)} to {total - len(classes)} (--read test_share=SHARE), or none "
+            "(--read test_share=none)"
         )
 
 
