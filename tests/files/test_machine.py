@@ -35,6 +35,26 @@ GROUP = {"proc/self/cgroup": "0::/pod/box\n"}
         ({f"{V2}/cpu/cpu.cfs_quota_us": "100000", f"{V2}/cpu/cpu.cfs_period_us": "100000"}, 1),
         ({f"{V2}/cpu,cpuacct/cpu.cfs_quota_us": "90000", f"{V2}/cpu,cpuacct/cpu.cfs_period_us": "100000"}, 1),
         ({f"{V2}/cpu/cpu.cfs_quota_us": "-1", f"{V2}/cpu/cpu.cfs_period_us": "100000"}, None),
+        (
+            {
+                "proc/self/cgroup": "5:memory:/a\n4:cpu,cpuacct:/slice/unit\n0::/b\n",
+                f"{V2}/cpu,cpuacct/slice/cpu.cfs_quota_us": "100000",
+                f"{V2}/cpu,cpuacct/slice/cpu.cfs_period_us": "100000",
+                f"{V2}/cpu,cpuacct/slice/unit/cpu.cfs_quota_us": "-1",
+                f"{V2}/cpu,cpuacct/slice/unit/cpu.cfs_period_us": "100000",
+                f"{V2}/cpu,cpuacct/cpu.cfs_quota_us": "-1",
+                f"{V2}/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            1,
+        ),
+        (  # a container: the group that the host knows it by is not there
+            {
+                "proc/self/cgroup": "4:cpu,cpuacct:/docker/0123\n",
+                f"{V2}/cpu/cpu.cfs_quota_us": "50000",
+                f"{V2}/cpu/cpu.cfs_period_us": "100000",
+            },
+            1,
+        ),
         ({f"{V2}/cpu.max": "nonsense"}, None),
         ({f"{V2}/cpu.max": "100000 0"}, None),
         ({f"{V2}/cpu.max": "x y"}, None),

@@ -78,6 +78,7 @@ def small_checkout(root: Path, guilty: str) -> Path:
         "inference",
         "weights",
         "data",
+        "runtime",
         "net",
         "page",
         "spec",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 _ROOT = Path("/")
@@ -42,26 +43,44 @@ def open_files() -> int | None:
 
 def _quota_v2(root: Path) -> float | None:
     """The tightest cpu.max of our control group and those above it (kernel, admin-guide/cgroup-v2)."""
-    place = next((line[3:] for line in _lines(root / "proc/self/cgroup") if line.startswith("0::")), "/")
-    base = root / "sys/fs/cgroup"
-    group = base / place.lstrip("/")
-    tightest: float | None = None
-    for folder in (group, *group.parents):
+    shares = []
+    for folder in _groups(root / "sys/fs/cgroup", _place(root, "")):
         words = " ".join(_lines(folder / "cpu.max")).split()
         if len(words) == 2 and words[0] != "max":
-            tightest = min(filter(None, (tightest, _share(words[0], words[1]))), default=None)
-        if folder == base:
-            break
-    return tightest
+            shares.append(_share(words[0], words[1]))
+    return min(filter(None, shares), default=None)
 
 
 def _quota_v1(root: Path) -> float | None:
+    """The tightest quota of our control group and those above it (kernel, scheduler/sched-bwc).
+
+    In a container the group that /proc names may not be there: what is mounted begins at the container's own.
+    """
+    shares = []
     for controller in ("cpu", "cpu,cpuacct"):
-        folder = root / "sys/fs/cgroup" / controller
-        quota, period = (" ".join(_lines(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))
-        if quota and period:
-            return _share(quota, period)
-    return None
+        for folder in _groups(root / "sys/fs/cgroup" / controller, _place(root, "cpu")):
+            quota, period = (" ".join(_lines(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))
+            shares.append(_share(quota, period))
+    return min(filter(None, shares), default=None)
+
+
+def _place(root: Path, controller: str) -> str:
+    """Our control group of a controller, as `hierarchy:controllers:place` says it; version 2 names no controllers."""
+    for line in _lines(root / "proc/self/cgroup"):
+        _, _, rest = line.partition(":")
+        controllers, _, place = rest.partition(":")
+        if controller in controllers.split(","):
+            return place
+    return "/"
+
+
+def _groups(base: Path, place: str) -> Iterator[Path]:
+    """Yield the folder of a control group and those above it, up to the one all are in."""
+    group = base / place.lstrip("/")
+    for folder in (group, *group.parents):
+        yield folder
+        if folder == base:
+            return
 
 
 def _share(quota: str, period: str) -> float | None:
