@@ -28,13 +28,13 @@ from resnets.data.sources.idx import read_array
 from resnets.files.errors import FileError
 from resnets.files.pickled_arrays import ARRAYS
 from resnets.files.unpickle import loads
-from resnets.spec.card import Card
+from resnets.spec.card import CARD_KEY, Card
 from resnets.spec.preprocess import FORMATS, Preprocess
 from resnets.training import checkpoint
 from resnets.training.recipes import recipe
 from resnets.training.request import Request
 from resnets.training.run import RunFolder
-from resnets.weights.modelfile import CARD_KEY, load, read_card, save
+from resnets.weights.modelfile import load, read_card, save
 from tests import odd_images, tiny
 from tests.encoded import WIDE_PROFILE, grey_profile, with_gamma
 from tests.torture import container_targets_torch

@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from resnets.net.network import ResNet
-from resnets.spec.card import Card
+from resnets.spec.card import CARD_KEY, Card
 from resnets.spec.variants import VARIANTS, architecture
 from resnets.weights.appearance import SIGNATURES, appearance
-from resnets.weights.modelfile import CARD_KEY, Model, load, read_card, save
+from resnets.weights.modelfile import Model, load, read_card, save
 from tests import tiny
 
 PICTURES = torch.linspace(-2, 2, 5 * 3 * 8 * 8).reshape(5, 3, 8, 8)

@@ -30,6 +30,9 @@ class Engine(ABC):
 
     threads: int
 
+    shape: tuple[int, int, int]
+    """Channels, height and width of the pictures that it takes."""
+
     outputs: tuple[str, ...]
     """Names of what comes out, in their order; "logits" last, where there is a head."""
 

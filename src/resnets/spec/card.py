@@ -16,6 +16,12 @@ from resnets.spec.preprocess import Preprocess
 SCHEMA = 3
 """Version of the card's layout. A reader of schema n reads every schema up to n."""
 
+CARD_KEY = "resnets"
+"""The metadata key under which a file carries its card."""
+
+MAX_CARD = 16 << 20
+"""Characters of a card: a hundred thousand class names fit, and reading it stays below a gigabyte of memory."""
+
 FIELDS = ("schema", "architecture", "task", "classes", "classes_sha256", "preprocess", "calibration", "origin")
 
 Task = Literal["class", "classes"]

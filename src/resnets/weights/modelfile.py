@@ -11,12 +11,9 @@ import torch
 
 from resnets.files import atomic
 from resnets.net.network import ResNet
-from resnets.spec.card import Card
+from resnets.spec.card import CARD_KEY, MAX_CARD, Card
 from resnets.spec.resolve import plan
 from resnets.weights.appearance import appearance
-
-CARD_KEY = "resnets"
-"""The one metadata key of the file. One key keeps the bytes equal: safetensors orders no others."""
 
 COUNT = "num_batches_tracked"
 """What the names of the norms' batch counts end in: I64. Everything else in a model file is F32."""
@@ -24,9 +21,6 @@ COUNT = "num_batches_tracked"
 Tensors = dict[str, tuple[str, tuple[int, ...]]]
 """Name -> (type, shape), in the words of safetensors."""
 
-
-MAX_CARD = 16 << 20
-"""Characters of a card: a hundred thousand class names fit, and reading it stays below a gigabyte of memory."""
 
 
 @dataclass(frozen=True, slots=True)
