@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "Columns", "Model", "Reading", "ResNetClassifier", "ResNetFeatures", "agreement", "build", "calibrate", "check",
-    "compare", "convert", "evaluate", "identify", "load", "open_data", "pack", "predict", "save", "train", "variants",
+    "compare", "convert", "evaluate", "export", "features", "identify", "load", "open_data", "pack", "predict", "save",
+    "train", "variants",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
     from resnets.data.pack import pack
     from resnets.data.reading import Columns, Reading
     from resnets.deployment.convert import convert
+    from resnets.deployment.export import export
     from resnets.estimator.classifier import ResNetClassifier
     from resnets.estimator.features import ResNetFeatures
     from resnets.evaluation.agreement import agreement
     from resnets.evaluation.calibrate import calibrate
     from resnets.evaluation.compare import compare
     from resnets.evaluation.evaluate import evaluate
+    from resnets.inference.features import features
+    from resnets.inference.models import load
     from resnets.inference.predict import predict
     from resnets.net.network import build
     from resnets.spec.variants import variants
     from resnets.training.train import train
     from resnets.weights.identify import identify
-    from resnets.weights.load import load
     from resnets.weights.modelfile import Model, save
 
     __version__: str
@@ -46,8 +49,10 @@ else:
         "compare": "resnets.evaluation.compare",
         "convert": "resnets.deployment.convert",
         "evaluate": "resnets.evaluation.evaluate",
+        "export": "resnets.deployment.export",
+        "features": "resnets.inference.features",
         "identify": "resnets.weights.identify",
-        "load": "resnets.weights.load",
+        "load": "resnets.inference.models",
         "open_data": "resnets.data.open",
         "pack": "resnets.data.pack",
         "predict": "resnets.inference.predict",

@@ -17,6 +17,8 @@ from resnets.cli import (
     demo,
     draw,
     evaluate,
+    export,
+    features,
     identify,
     pack,
     predict,
@@ -38,7 +40,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(show, draw, identify, convert, check, recipes, train, evaluate, compare, calibrate, robustness),
-    *(predict, pack, bench_data, demo),
+    *(predict, features, export, pack, bench_data, demo),
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.command)

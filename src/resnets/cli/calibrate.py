@@ -55,10 +55,10 @@ def command(
     set_threads(threads)
     from resnets.evaluation.calibrate import calibrate
     from resnets.evaluation.sides import gather_for
-    from resnets.weights.load import load
+    from resnets.inference.models import open_model
     from resnets.weights.modelfile import save
 
-    loaded = load(model)
+    loaded = open_model(model)
     dataset = gather_for(loaded.card, data, how["split"], parse_reading_for(loaded.card, read), manifest)
     say(dataset.notes, as_json=as_json)
     found = calibrate(loaded, dataset, coverage=coverage, **how)

@@ -47,9 +47,9 @@ def command(
     how = parse_asking(split, batch_size, device, workers, views, map_)
     set_threads(threads)
     from resnets.evaluation.compare import compare
-    from resnets.weights.load import load
+    from resnets.inference.models import open_model
 
-    models = load(one), load(other)
+    models = open_model(one), open_model(other)
     found = compare(*models, data, **how, manifest=manifest, reading=parse_reading_for(models[0].card, read))
     say(found.notes, as_json=as_json)
     show(found.to_dict(), _text(found, one, other), as_json=as_json)

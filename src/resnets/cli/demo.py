@@ -28,7 +28,7 @@ def command(
     evaluate.command(str(out / "model.safetensors"), "digits")
     _write_pictures(out / "pictures")
     print(f"\n$ resnets predict {out}/model.safetensors {out}/pictures --top 2")
-    predict.command(str(out / "model.safetensors"), [out / "pictures"], top=2)
+    predict.command(str(out / "model.safetensors"), [str(out / "pictures")], top=2)
 
 
 def _numbered(path: Path) -> Iterator[Path]:

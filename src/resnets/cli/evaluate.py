@@ -75,9 +75,9 @@ def command(
     from resnets.evaluation.evaluate import answer, of_answered, read_columns
     from resnets.evaluation.judge import judge
     from resnets.evaluation.sides import gather_for, reading_of
-    from resnets.weights.load import load
+    from resnets.inference.models import open_model
 
-    trained = load(model)
+    trained = open_model(model)
     if decoding is not None:
         card = trained.card
         policy = Preprocess.from_dict({**card.preprocess.to_dict(), "decoding": decoding})

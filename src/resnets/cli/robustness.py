@@ -46,9 +46,9 @@ def command(
     set_threads(threads)
     from resnets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
     from resnets.evaluation.robustness import robustness
-    from resnets.weights.load import load
+    from resnets.inference.models import open_model
 
-    loaded = load(model)
+    loaded = open_model(model)
     report = robustness(
         loaded,
         data,

@@ -17,11 +17,12 @@ from resnets.data.loader import Loader
 from resnets.data.reading import Reading
 from resnets.data.source import FileSource, Source
 from resnets.evaluation.differences import Change, Difference, Tally
+from resnets.inference.engined import EngineNetwork
+from resnets.inference.models import open_model
 from resnets.inference.predict import pictures as picture_files
 from resnets.net.network import ResNet
 from resnets.spec.card import Card
 from resnets.spec.preprocess import FORMATS, Preprocess
-from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 
 Maps = Mapping[str, Tensor]
@@ -143,6 +144,8 @@ def agreement(
 
 def outputs(network: ResNet | Artefact) -> Network:
     """Return a function from a batch to the levels, and the logits where there is a head."""
+    if isinstance(network, EngineNetwork):
+        return network.answers
     if not isinstance(network, ResNet):
         return lambda batch: _named(network(batch))
     ours: ResNet = network
@@ -170,7 +173,7 @@ class _Sides:
 
     @classmethod
     def of(cls, one: Side, other: Side) -> _Sides:
-        models = [load(side) if isinstance(side, str | Path) else side for side in (one, other)]
+        models = [open_model(side) if isinstance(side, str | Path) else side for side in (one, other)]
         first, second = (outputs(m.network.eval() if isinstance(m, Model) else m) for m in models)
         mine, theirs = (m.card if isinstance(m, Model) else None for m in models)
         if mine is None or theirs is None:

@@ -11,8 +11,8 @@ from resnets.evaluation.calibration import Calibration, calibration, fit_tempera
 from resnets.evaluation.evaluate import answer
 from resnets.evaluation.judge import all_right
 from resnets.evaluation.selective import check_coverage, threshold_at
+from resnets.inference.models import open_model
 from resnets.spec.card import Task
-from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 
 
@@ -59,7 +59,7 @@ def calibrate(model: Model | str | Path, data: object, *, coverage: float | None
     `batch_size` and so on. Raises `ValueError` as `answer` does, and for a coverage that is not possible.
     """
     if not isinstance(model, Model):
-        model = load(model)
+        model = open_model(model)
     if coverage is not None:  # said before a picture is read
         check_coverage(coverage)
         _check_one_class(model.card.task)

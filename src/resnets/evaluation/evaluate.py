@@ -21,12 +21,12 @@ from resnets.evaluation.classes import How, Matching, match_classes
 from resnets.evaluation.judge import AnyReport, count, judge
 from resnets.evaluation.sides import Split, gather_for, reading_of, seen, side
 from resnets.evaluation.views import VIEWS, Views
+from resnets.inference.models import open_model
 from resnets.net.device import find_device
 from resnets.net.network import ResNet
 from resnets.net.world import ALONE, World
 from resnets.spec.card import Card
 from resnets.spec.preprocess import Preprocess
-from resnets.weights.load import load
 from resnets.weights.modelfile import Model
 
 
@@ -51,7 +51,7 @@ def evaluate(
     `answer` does, and for a column that is not there or has too many values.
     """
     if not isinstance(model, Model):
-        model = load(model)
+        model = open_model(model)
     told_apart = read_columns(data, columns, reading or reading_of(model.card))
     answers = answer(
         model,
@@ -116,7 +116,7 @@ def answer(
     if too many pictures cannot be read.
     """
     if not isinstance(model, Model):
-        model = load(model)
+        model = open_model(model)
     dataset = gather_for(model.card, data, split, reading, manifest)
     require_classes(dataset, several=True)
     check_task(model.card, dataset)
@@ -214,7 +214,7 @@ def answer_network(
         workers=workers,
         rank=world.rank,
         world=world.size,
-        device=next(network.parameters()).device,
+        device=next((parameter.device for parameter in network.parameters()), torch.device("cpu")),
     )
     # A row for each picture of the source, which stays 0 but in the one process that sees the picture: so the sum over
     # all is everybody's answers, to the bit, in the order of the source.

@@ -23,7 +23,7 @@ from resnets.evaluation.evaluate import answer
 from resnets.evaluation.intervals import Interval, share_interval
 from resnets.evaluation.judge import all_right
 from resnets.evaluation.sides import Split, gather_for, side
-from resnets.weights.load import load
+from resnets.inference.models import open_model
 from resnets.weights.modelfile import Model
 
 
@@ -148,8 +148,8 @@ def robustness(
     for each picture, of bands or of less than 32x32 pixels, and where the corrupting library is not installed.
     """
     check_corruptions(corruptions, severities)
-    model = model if isinstance(model, Model) else load(model)
-    other = reference if isinstance(reference, Model) or reference is None else load(reference)
+    model = model if isinstance(model, Model) else open_model(model)
+    other = reference if isinstance(reference, Model) or reference is None else open_model(reference)
     dataset = gather_for(model.card, data, split, reading, manifest)
     if model.card.task != "class" or (other is not None and other.card.task != "class"):
         raise ValueError("robustness is counted in top-1 errors, and this model gives a picture several classes")

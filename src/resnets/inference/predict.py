@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from resnets.data.decoding.picture import file_pixels
-from resnets.data.errors import BadImage
-from resnets.net.device import find_device
-from resnets.net.normalise import normalise
-from resnets.spec.preprocess import FORMATS, Preprocess
+from resnets.inference.engines import own_engine
+from resnets.inference.listing import pictures
+from resnets.inference.pipeline import Answered, answered
+from resnets.runtime.engine import LOGITS, Engine
+from resnets.spec.card import Card
 from resnets.weights.modelfile import Model
+
+__all__ = ["Prediction", "Ranked", "named", "pictures", "predict", "predictions"]
 
 Ranked = tuple[tuple[str, float], ...]
 """(class, probability in [0, 1]) of some classes, best first."""
@@ -54,72 +56,73 @@ class Prediction:
 
 
 def predict(
-    model: Model, images: str | Path | Iterable[str | Path], *, top: int = 5, batch_size: int = 32, device: str = "auto"
+    model: Model,
+    images: str | Path | Iterable[str | Path],
+    *,
+    top: int = 5,
+    batch_size: int = 32,
+    device: str = "auto",
+    engine: Engine | None = None,
+    workers: int | None = None,
 ) -> Iterator[Prediction]:
     """Yield a prediction for each picture, in order; folders stand for every picture below them.
 
-    Decoding, resizing, class names and what probabilities mean are the model's own. Memory is bounded by the batch,
-    not by the number of pictures. Raises `ValueError` for a network without a head; a bad picture is a record with its
-    error.
+    Decoding, resizing, class names and what probabilities mean are the model's own. `engine` runs the network (None:
+    an artefact's own, or torch and the network as it stands, on `device`). `workers` threads decode ahead of it (None:
+    one for each processor), and with 0 nothing is read before it is needed. Memory is bounded by the batch, not by the
+    number of pictures. Raises `ValueError` for a network without a head; a bad picture is a record with its error.
     """
-    card = model.card
+    check_top(model.card, top)
+    engine = own_engine(model, device) if engine is None else engine
+    # Paths that come one by one may come slowly: the first answer does not wait for those of the second batch.
+    at_once = isinstance(images, str | Path | Sequence)
+    paths = pictures(images, model.card.preprocess)
+    for batch in predictions(model.card, engine, paths, top, batch_size=batch_size, workers=workers, at_once=at_once):
+        yield from batch
+
+
+def predictions(
+    card: Card, engine: Engine, paths: Iterable[str | Path], top: int = 5, **how: Any
+) -> Iterator[list[Prediction]]:
+    """Yield the predictions of each batch of files, as `pipeline.answered` makes them; `how` is its own."""
+    check_top(card, top)
+    for batch in answered(paths, engine, card.preprocess, **how):
+        yield named(batch, card, top)
+
+
+def check_top(card: Card, top: int) -> None:
+    """Raise `ValueError` for a network without a head, or a `top` that is not possible."""
     if card.architecture.classes_out is None:
         raise ValueError(f"{card.architecture.name} has no head, so it has no classes to predict")
     if top < 1:
         raise ValueError(f"top={top} is not possible; allowed: 1 to {len(card.classes)}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size} is not possible; allowed: 1 or more")
-    target = find_device(device)
-    network = model.network.to(target).eval()
+
+
+def named(batch: Answered, card: Card, top: int) -> list[Prediction]:
+    """Return the prediction of each picture of a batch, from logits that are over the temperature."""
+    answers = iter(() if batch.outputs is None else _ranked(batch.outputs[LOGITS], card, top))
+    least = card.calibration.get("unknown_below", 0.0)
     several = card.task == "classes"
-    temperature, least = card.calibration.get("temperature", 1.0), card.calibration.get("unknown_below", 0.0)
-    paths = pictures(images, card.preprocess)
-    while chunk := list(islice(paths, batch_size)):
-        arrays = [_read(path, card.preprocess) for path in chunk]
-        good = [array for array in arrays if isinstance(array, np.ndarray)]
-        answers: Iterator[tuple[list[int], list[float]]] = iter(())
-        if good:
-            batch = normalise(torch.from_numpy(np.stack(good)), card.preprocess).to(target)
-            with torch.no_grad():
-                logits = network(batch).float() / temperature
-            probabilities = (logits.sigmoid() if several else logits.softmax(1)).cpu()
-            best = probabilities.topk(len(card.classes) if several else min(top, len(card.classes)))
-            answers = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        for path, array in zip(chunk, arrays, strict=True):
-            if isinstance(array, BadImage):
-                yield Prediction(path=str(path), error=array.reason)
-                continue
-            indices, shares = next(answers)
-            ranked = tuple(zip((card.classes[index] for index in indices), shares, strict=True))
-            above = tuple(pair for pair in ranked if pair[1] > 0.5) if several else None
-            unknown = not several and ranked[0][1] < least
-            yield Prediction(path=str(path), top=ranked[:top], classes=above, unknown=unknown)
-
-
-def pictures(images: str | Path | Iterable[str | Path], preprocess: Preprocess) -> Iterator[Path]:
-    """Yield the files that are meant: each file as given, and of a folder every picture below it, sorted.
-
-    Hidden files and folders are left out, and files whose ending is no picture's. A picture of a format that
-    the model does not read is yielded too, so that its record says so.
-    """
-    formats = FORMATS.keys() - ({"NPY"} - set(preprocess.formats))  # an array is a picture only to who asked for it
-    endings = {ending for name in formats for ending in FORMATS[name]}
-    for image in [images] if isinstance(images, str | Path) else images:
-        path = Path(image)
-        if not path.is_dir():
-            yield path
+    found = []
+    for place, path in enumerate(batch.paths):
+        if place in batch.errors:
+            found.append(Prediction(path=path, error=batch.errors[place]))
             continue
-        for found in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in found.relative_to(path).parts)
-            if not hidden and found.suffix.lower() in endings and found.is_file():
-                yield found
+        ranked = next(answers)
+        above = tuple(pair for pair in ranked if pair[1] > 0.5) if several else None
+        unknown = not several and ranked[0][1] < least
+        found.append(Prediction(path=path, top=ranked[:top], classes=above, unknown=unknown))
+    return found
 
 
-def _read(path: Path, preprocess: Preprocess) -> np.ndarray[Any, Any] | BadImage:
-    try:
-        return file_pixels(path, preprocess)
-    except BadImage as error:
-        return error
+def _ranked(logits: npt.NDArray[np.float32], card: Card, top: int) -> Iterator[Ranked]:
+    """(N, classes) -> the best classes of each: as many as are shown, or all where there may be several."""
+    several = card.task == "classes"
+    scores = torch.from_numpy(np.ascontiguousarray(logits))
+    probabilities = scores.sigmoid() if several else scores.softmax(1)
+    best = probabilities.topk(len(card.classes) if several else min(top, len(card.classes)))
+    for indices, shares in zip(best.indices.tolist(), best.values.tolist(), strict=True):
+        yield tuple(zip((card.classes[index] for index in indices), shares, strict=True))
 
 
 def _records(ranked: Ranked) -> list[dict[str, Any]]:
