@@ -34,6 +34,9 @@ from tests import tiny
 from tests.torture import nursery
 from tests.torture.disk import Disk, failing
 
+PAGE = frozenset({"report.html"})
+"""What a run does without, and says so, where the disk refuses it: the model is what counts."""
+
 SHORT: dict[str, Any] = {"recipe_name": "digits", "epochs": 2, "batch_size": 8, "held_out": 10, "patience": 9}
 FAULTS = {"full": errno.ENOSPC, "broken": errno.EIO}
 
@@ -294,7 +297,7 @@ def test_a_run_on_a_disk_that_fails_at_any_step_goes_on_or_is_resumed_to_the_sam
         if not went_on:
             train_on(Disk(out), out)
         RunFolder(out).sweep()
-        nursery.assert_same_end(good, out, where)
+        nursery.assert_same_end(good, out, where, may_lack=PAGE)
         shutil.rmtree(out)
     print(f"{2 * len(steps)} faults: {ended[True]} runs went on, {ended[False]} stopped and were resumed")
 
@@ -318,7 +321,7 @@ def test_a_run_on_a_disk_that_is_full_for_a_while_goes_on_or_is_resumed_to_the_s
         while not went_on:  # and once more on the way
             went_on = suffer(out, chance.randrange(len(steps)), fault, 1)
         RunFolder(out).sweep()
-        nursery.assert_same_end(good, out, where)
+        nursery.assert_same_end(good, out, where, may_lack=PAGE)
         shutil.rmtree(out)
         ended[went_on] += 1
     print(f"{sum(ended.values())} times a disk was full for a while")
