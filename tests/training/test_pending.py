@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,25 @@ def test_half_a_line_that_could_not_be_taken_back_is_gone_with_the_next(tmp_path
     assert not folder.metrics.read_bytes().endswith(b"\n")  # the disk refused that too
     folder.append(line(3))
     assert folder.lines() == [line(1), line(3)]
+
+
+def test_a_whole_line_that_could_not_be_taken_back_is_not_there_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path)
+    folder.append(line(1))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError):
+        patched.setattr(os, "fsync", refuse)
+        patched.setattr(os, "truncate", refuse)
+        folder.append(line(2))
+    assert folder.lines() == [line(1), line(2)]  # written, though nobody knows whether it is on the disk
+    folder.append(line(2))
+    folder.append(line(3))
+    assert folder.lines() == [line(1), line(2), line(3)]
 
 
 def test_a_disk_that_is_full_for_an_epoch_costs_a_run_nothing(tmp_path: Path) -> None:

@@ -178,13 +178,16 @@ class RunFolder:
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
-    whole = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
-    size = len(whole[0] + whole[1])
-    if whole[2]:
+    there, data = path.read_bytes() if path.exists() else b"", _text([line])
+    whole = b"".join(there.rpartition(b"\n")[:2])
+    if (b"\n" + whole).endswith(b"\n" + data):
+        whole = whole[: -len(data)]  # of a call that failed after it had written, and could not take it back
+    size = len(whole)
+    if len(there) > size:
         os.truncate(path, size)  # half a line would make those after it unreadable
     try:
         with path.open("ab") as file:
-            file.write(_text([line]))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
     except OSError:
