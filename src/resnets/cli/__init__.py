@@ -9,6 +9,7 @@ from io import TextIOWrapper
 import typer
 
 from resnets.cli import (
+    bench,
     bench_data,
     calibrate,
     check,
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(show, draw, identify, convert, check, recipes, train, evaluate, compare, calibrate, robustness),
-    *(predict, features, export, pack, bench_data, demo),
+    *(predict, features, export, bench, pack, bench_data, demo),
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.command)

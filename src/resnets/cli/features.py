@@ -42,7 +42,7 @@ def command(
     loaded = open_model(model)
     card = loaded.card
     row_shape(card, level)
-    files = meant(images, lambda paths: pictures(paths, card.preprocess))
+    files, count = meant(images, lambda paths: pictures(paths, card.preprocess))
     levels = (source_level(card, level),)
     runs = make_engine(
         loaded,
@@ -52,6 +52,7 @@ def command(
         levels=levels,
         batch_size=batch_size,
         device=device,
+        pictures=count,
     )
     how: dict[str, Any] = {"level": level, "batch_size": batch_size, "workers": workers}
     tell(write_features(card, runs, files, out, identity=identity_of(loaded), **how), as_json=as_json)

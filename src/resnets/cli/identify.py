@@ -29,10 +29,13 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Say what a checkpoint is: network, dialect, and how each fact is known. Nothing in it is run."""
+    from resnets.runtime.artefact import is_artefact, read_artefact
     from resnets.weights.identify import card_of, identify
     from resnets.weights.identity_text import card_paragraph, fact_lines, paragraph
 
     card = card_of(file)
+    if card is None and is_artefact(file):
+        card = read_artefact(file).card
     if card is not None:
         print(card.to_json() if as_json else card_paragraph(file, card))
         return

@@ -54,8 +54,11 @@ def command(
     loaded = open_model(model)
     card = loaded.card
     check_top(card, top)
-    files = meant(images, lambda paths: pictures(paths, card.preprocess))
-    runs = make_engine(loaded, engine, cast("Any", precision), threads=threads, batch_size=batch_size, device=device)
+    files, count = meant(images, lambda paths: pictures(paths, card.preprocess))
+    runs = make_engine(
+        loaded, engine, cast("Any", precision),
+        threads=threads, batch_size=batch_size, device=device, pictures=count,
+    )  # fmt: skip
     how: dict[str, Any] = {"top": top, "batch_size": batch_size, "workers": workers}
     if out != "-":
         identity = identity_of(loaded)
@@ -87,15 +90,23 @@ def check_lists(images: list[str], out: str, model: str) -> None:
         check_output("--out", Path(out), model, *lists(images))
 
 
-def meant(images: list[str], pictures: Any) -> Iterable[Path]:
-    """Return the files that the words of a command line stand for; raise `ValueError` where there are none."""
+MANY = 10_000
+"""Pictures from which on their number changes nothing of the choice of an engine."""
+
+
+def meant(images: list[str], pictures: Any) -> tuple[Iterable[Path], int | None]:
+    """Return the files that the words of a command line stand for, and how many there are, up to `MANY`.
+
+    Of what comes through a pipe the number is None: to count it would keep the first picture waiting. Raises
+    `ValueError` where there are none.
+    """
     from resnets.inference.listing import listed
 
     files = pictures(listed(images))
-    first = next(files, None)
-    if first is None:
+    head = list(itertools.islice(files, 1 if "-" in images else MANY))
+    if not head:
         raise ValueError(f"there is no picture in {', '.join(images)} of a format that this model reads")
-    return itertools.chain([first], files)
+    return itertools.chain(head, files), None if "-" in images else len(head)
 
 
 def tell(written: Written, *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from resnets.data.samples import sample_batch
 from resnets.deployment.originals import NoOriginal, original
 from resnets.evaluation.agreement import Agreement, agreement
 from resnets.net.normalise import normalise
+from resnets.runtime.artefact import is_artefact
 from resnets.spec.levels import smallest_input
 from resnets.spec.preprocess import Preprocess
 from resnets.spec.resolve import plan
@@ -81,6 +82,10 @@ def convert(
     out = Path(out)
     if out.exists() and Path(source).exists() and out.samefile(source):
         raise ValueError(f"{out} is the file that is read; write to another name")
+    if is_artefact(source):
+        raise ValueError(
+            f"{source} is an exported artefact, and has no weights by name; give the model file that it was made of"
+        )
     model = load(source, **how)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name[:50]}-", dir=out.parent) as folder:
