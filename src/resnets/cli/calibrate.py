@@ -53,12 +53,13 @@ def command(
     how = parse_asking(split, batch_size, device, workers, views, map_)
     check_output("--out", out, model, data)
     set_threads(threads)
-    from resnets.evaluation.calibrate import calibrate
+    from resnets.evaluation.calibrate import calibrate, check_no_artefact
     from resnets.evaluation.sides import gather_for
     from resnets.inference.models import open_model
     from resnets.weights.modelfile import save
 
     loaded = open_model(model)
+    check_no_artefact(loaded)
     dataset = gather_for(loaded.card, data, how["split"], parse_reading_for(loaded.card, read), manifest)
     say(dataset.notes, as_json=as_json)
     found = calibrate(loaded, dataset, coverage=coverage, **how)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resnets.deployment.export import Exported
 
 ENDINGS = {"onnx": ".onnx", "openvino": "-openvino", "torch": ".pt2"}
-"""What is put behind the model's name where --out is not given."""
+"""What is put behind the model's name, and its precision, where --out is not given."""
 
 
 def command(
@@ -53,13 +53,16 @@ def command(
     from resnets.deployment.gate import LIMIT
     from resnets.inference.models import open_model
 
+    precision = "int8" if int8 else "bf16" if bf16 else "fp32"
+    where = out or _beside(model, to, precision)
+    if where.exists() and Path(model).exists() and where.samefile(model):
+        raise ValueError(f"{where} is the model that is read, and would be lost; give --out another name")
     loaded = open_model(model)
-    where = out or Path(model).with_name(Path(model).stem + ENDINGS[to])
     done = export(
         loaded,
         where,
         cast("Any", to),
-        precision="int8" if int8 else "bf16" if bf16 else "fp32",
+        precision=cast("Any", precision),
         data=data,
         split=cast("Any", split),
         reading=parse_reading_for(loaded.card, read),
@@ -76,11 +79,18 @@ def command(
         raise typer.Exit(3)
 
 
+def _beside(model: str, to: str, precision: str) -> Path:
+    """Beside a model: m.onnx, m-int8.onnx, m-bf16-openvino."""
+    if not Path(model).exists() and ":" in model:
+        raise ValueError(f"{model} is in the cache, where nothing else is written; give --out NAME")
+    return Path(model).with_name(Path(model).stem + (f"-{precision}" if precision != "fp32" else "") + ENDINGS[to])
+
+
 def _text(done: Exported) -> str:
     lines = [f"random pictures: {done.random.sentence()}", "batches of 1, 2 and 7: the same answers"]
     if done.repair is not None:
         kept = ", ".join(f"{name} ({done.repair.costs[name]:.0%} of the error)" for name in done.repair.kept)
-        lines.append(f"int8: {done.repair.layers} layers" + (f"; in float: {kept}" if kept else ""))
+        lines.append(f"int8: {done.repair.layers} layers" + (f"; in float after repair: {kept}" if kept else ""))
     if done.gate is not None:
         lines.append(f"gate: {done.gate.sentence()}")
     else:

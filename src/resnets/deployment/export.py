@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,25 +10,27 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
-import torch
 
 from resnets.data.dataset import DataSet, require_classes
 from resnets.data.decoding.picture import pixels
 from resnets.data.errors import BadImage
 from resnets.data.reading import Reading
 from resnets.data.source import Source
-from resnets.deployment.gate import LIMIT, TOLERANCE, Gate, gate
+from resnets.deployment.gate import LIMIT, TOLERANCE, Gate, check_shares, gate
 from resnets.deployment.parts import Parts, parts_of
+from resnets.deployment.proof import BATCHES, Refused, check_batches, check_numbers, check_read_back
 from resnets.deployment.repair import Repaired, quantize_within
-from resnets.evaluation.agreement import Agreement, agreement
+from resnets.evaluation.agreement import Agreement
 from resnets.evaluation.answers import Answers
-from resnets.evaluation.classes import How, match_classes
+from resnets.evaluation.classes import How, Matching, match_classes
 from resnets.evaluation.evaluate import answer_network, check_task
-from resnets.evaluation.sides import Split, gather_for, side
+from resnets.evaluation.sides import Split, gather_for, seen, side
+from resnets.files.atomic import check_folder
+from resnets.files.errors import FileError
 from resnets.inference.engined import EngineNetwork
 from resnets.inference.models import open_model
-from resnets.net.normalise import normalise
-from resnets.runtime.artefact import Kind, read_artefact, write_onnx, write_openvino, write_torch
+from resnets.net.network import ResNet
+from resnets.runtime.artefact import Kind, is_artefact, write_onnx, write_openvino, write_torch
 from resnets.runtime.engine import Engine, Pictures, Precision
 from resnets.runtime.fuse import fuse
 from resnets.runtime.lower_onnx import to_onnx
@@ -35,33 +38,20 @@ from resnets.runtime.onnx_engine import OnnxEngine
 from resnets.runtime.openvino_engine import OpenVinoEngine, read_onnx
 from resnets.runtime.packaged import Packaged
 from resnets.runtime.quantize import quantize
+from resnets.spec.card import Card
 from resnets.weights.modelfile import Model
-
-BATCHES = (1, 2, 7)
-"""Numbers of pictures that every artefact is run on, to prove that any will do."""
-
-TOLERANCES: Mapping[Precision, float] = MappingProxyType({"fp32": 1e-4, "bf16": 0.05, "int8": 1.0})
-"""Largest difference from the model on random pictures, as a share of the level's largest number. Of int8 it is only
-that the numbers are not absurd: what it may change is for the gate to say."""
-
-SAME = 1e-4
-"""Largest difference between the answers to one picture in batches of different size, likewise."""
 
 PRECISIONS: Mapping[Kind, tuple[Precision, ...]] = MappingProxyType(
     {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16", "int8"), "torch": ("fp32",)}
 )
 
 
-class Refused(ArithmeticError):
-    """An export that does not answer as the model did, or may not; nothing was written."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exported:
     """What was written, and what proves it: numbers on random pictures, and answers on the data.
 
-    `repair` is of int8 exports. `notes` say how the data's classes became the model's. `is_forced` says that the gate
-    did not pass, and somebody wanted it all the same.
+    `repair` is of int8 exports. `notes` say what was decided about the data: how their classes became the model's, and
+    whether it was trained on them. `is_forced` says that the gate did not pass, and somebody wanted it all the same.
     """
 
     path: Path
@@ -93,26 +83,24 @@ class _Asked:
 
     model: Model
     dataset: DataSet
-    classes: How
+    matching: Matching
     tolerance: float
     limit: float
 
-    def answers(self, model: Model, source: Source) -> Answers:
-        matching = match_classes(
-            model.card.classes, self.dataset.classes, self.classes, several=self.dataset.task == "classes"
-        )
+    def answers(self, network: ResNet, source: Source) -> Answers:
+        card = self.model.card
         return answer_network(
-            model.network, source, model.card.preprocess, classes=model.card.classes, matching=matching, batch_size=32
+            network, source, card.preprocess, classes=card.classes, matching=self.matching, batch_size=32
         )
 
     def judge(self, source: Source) -> Callable[[Engine], Gate]:
         """Return what compares an engine's answers on a source with the model's, which are asked for once."""
-        first = self.answers(self.model, source)
+        first = self.answers(self.model.network, source)
         temperature = self.model.card.calibration.get("temperature", 1.0)
 
         def compare(engine: Engine) -> Gate:
-            export = Model(EngineNetwork(self.model.card, engine), self.model.card)
-            return gate(first, self.answers(export, source), temperature, tolerance=self.tolerance, limit=self.limit)
+            said = self.answers(EngineNetwork(self.model.card, engine), source)
+            return gate(first, said, temperature, tolerance=self.tolerance, limit=self.limit)
 
         return compare
 
@@ -145,13 +133,18 @@ def export(
     pictures tell; `ValueError` for what does not fit together, or needs what is not installed.
     """
     model = model if isinstance(model, Model) else open_model(model)
+    check_shares(tolerance, limit)
     _check(model, to, precision, data)
-    asked, parts, dataset = None, None, None
+    _check_place(Path(out), to)
+    asked, parts = None, None
+    notes: tuple[str, ...] = ()
     if data is not None:
         dataset = gather_for(model.card, data, split, reading, manifest)
         require_classes(dataset, several=True)
         check_task(model.card, dataset)
-        asked = _Asked(model, dataset, classes, tolerance, limit)
+        matching = match_classes(model.card.classes, dataset.classes, classes, several=dataset.task == "classes")
+        notes = (*dataset.notes, *seen(model.card, dataset, split), *matching.notes)
+        asked = _Asked(model, dataset, matching, tolerance, limit)
         parts = parts_of(dataset, split) if precision == "int8" else None
     packaged = _packaged(model, levels)
     graph, repair = None, None
@@ -162,11 +155,13 @@ def export(
         elif to == "openvino":
             graph = read_onnx(graph)
     engine = _engine(to, precision, graph, packaged)
-    random = _agreement(model, engine, precision)
-    _check_batches(engine)
+    random = check_numbers(model, engine)
+    check_batches(engine)
     judged = None
-    if asked is not None and dataset is not None:
-        judged = asked.judge(parts.reporting if parts else side(dataset, split))(engine)
+    if asked is not None:
+        judged = asked.judge(parts.reporting if parts else side(asked.dataset, split))(engine)
+        if judged.verdict != "passes" and not force:
+            raise Refused(f"{judged.sentence()}. Nothing was written; {_advice(judged, precision)}")
     exported = Exported(
         path=Path(out),
         kind=to,
@@ -174,14 +169,14 @@ def export(
         random=random,
         gate=judged,
         repair=repair,
-        notes=() if dataset is None else dataset.notes,
+        notes=notes,
         is_forced=judged is not None and judged.verdict != "passes",
     )
-    if exported.is_forced and not force:
-        assert judged is not None
-        raise Refused(f"{judged.sentence()}. Nothing was written; {_advice(judged)}")
-    _write(exported, model, graph, packaged)
-    _check_read_back(exported, engine)
+    with tempfile.TemporaryDirectory(prefix=".resnets-", dir=exported.path.absolute().parent) as folder:
+        aside = Path(folder, exported.path.name)
+        _write(aside, exported, model.card, graph, packaged)
+        check_read_back(aside, engine)
+    _write(exported.path, exported, model.card, graph, packaged)  # the same bytes once more, now that they are good
     return exported
 
 
@@ -198,6 +193,19 @@ def _check(model: Model, to: Kind, precision: Precision, data: object) -> None:
         raise ValueError("an int8 export changes answers, so it is judged by labelled pictures: give --data DATA")
     if data is not None and model.card.architecture.classes_out is None:
         raise ValueError(f"{model.card.architecture.name} has no head, so it has no answers to be judged by --data")
+
+
+def _check_place(out: Path, to: Kind) -> None:
+    """Raise `FileError` for a name that could not be written, before an hour is spent."""
+    if not out.absolute().parent.is_dir():
+        raise FileError(f"cannot write {out}: there is no folder {out.parent}; make it first: mkdir -p {out.parent}")
+    check_folder(out.absolute().parent)
+    if to == "torch" and out.suffix != ".pt2":
+        raise FileError(f"cannot write {out}: torch opens such a file by its ending; give a name that ends in .pt2")
+    if to == "openvino" and out.exists() and not is_artefact(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise FileError(f"cannot write {out}: something else is there; give a new name, or remove it first")
+    if to != "openvino" and out.is_dir():
+        raise FileError(f"cannot write {out}: it is a folder; give the name of a file in it, such as {out / 'NAME'}")
 
 
 def _packaged(model: Model, levels: tuple[str, ...]) -> Packaged:
@@ -236,51 +244,17 @@ def _engine(to: Kind, precision: Precision, graph: Any, packaged: Packaged) -> E
     return EagerEngine(packaged)
 
 
-def _agreement(model: Model, engine: Engine, precision: Precision) -> Agreement:
-    """Compare the numbers on random pictures; raise `Refused` where they part further than the precision explains."""
-    batch = normalise(torch.from_numpy(_random(engine, 2)), model.card.preprocess)
-    other = EngineNetwork(model.card, engine)
-    found = agreement(model.network, other, batch, tolerance=TOLERANCES[precision])
-    if not found.holds:
-        raise Refused(f"the export does not compute what the model does: {found.sentence()}; nothing was written")
-    return found
+def _advice(judged: Gate, precision: Precision) -> str:
+    if judged.verdict == "undecided":
+        return "give more pictures, or --force, which the artefact then says of itself"
+    less = {"int8": "--bf16 or no flag loses less", "bf16": "no flag loses less", "fp32": "that is a mistake of ours"}
+    return f"{less[precision]}, and --force writes it all the same, which it then says of itself"
 
 
-def _random(engine: Engine, count: int) -> Pictures:
-    made: Pictures = np.random.default_rng(0).integers(0, 256, (count, *engine.shape), dtype=np.uint8)
-    return made
-
-
-def _check_batches(engine: Engine) -> None:
-    """Raise `Refused` where a picture's answer depends on how many it comes with."""
-    pictures = _random(engine, max(BATCHES))
-    whole = engine.run(pictures)
-    for count in BATCHES:
-        for name, array in engine.run(pictures[:count]).items():
-            largest = np.abs(whole[name]).max() or 1.0
-            if array.shape != whole[name][:count].shape or np.abs(array - whole[name][:count]).max() > SAME * largest:
-                raise Refused(f"the export answers otherwise in a batch of {count} than in one of {len(pictures)}")
-
-
-def _advice(judged: Gate) -> str:
-    if judged.verdict == "fails":
-        return "--bf16 or no flag loses less, and --force writes it all the same, which it then says of itself"
-    return "give more pictures, or --force, which the artefact then says of itself"
-
-
-def _write(exported: Exported, model: Model, graph: Any, packaged: Packaged) -> None:
+def _write(path: Path, exported: Exported, card: Card, graph: Any, packaged: Packaged) -> None:
     report = exported.to_dict()
     if exported.kind == "torch":
-        write_torch(exported.path, packaged, model.card, report)
+        write_torch(path, packaged, card, report)
         return
     write = write_openvino if exported.kind == "openvino" else write_onnx
-    write(exported.path, graph, model.card, report, exported.precision)
-
-
-def _check_read_back(exported: Exported, engine: Engine) -> None:
-    pictures = _random(engine, 2)
-    again = read_artefact(exported.path).engine().run(pictures)
-    wanted = engine.run(pictures)
-    for name, array in wanted.items():
-        if not np.allclose(again[name], array, rtol=0, atol=SAME * float(np.abs(array).max())):
-            raise Refused(f"{exported.path} does not compute what was written, at {name}; the disk may be damaged")
+    write(path, graph, card, report, exported.precision)

@@ -95,8 +95,7 @@ def gate(
 
     Raises `ValueError` where they have no picture in common, or for a tolerance or limit that is no share.
     """
-    if not 0 <= tolerance <= limit < 1:
-        raise ValueError(f"tolerance {tolerance} and limit {limit} are not possible; allowed: 0 to 1, the limit larger")
+    check_shares(tolerance, limit)
     _, mine, its = np.intersect1d(model.indices, export.indices, assume_unique=True, return_indices=True)
     one, other = model.take(mine), export.take(its)
     return Gate(
@@ -106,6 +105,12 @@ def gate(
         tolerance=tolerance,
         limit=limit,
     )
+
+
+def check_shares(tolerance: float, limit: float) -> None:
+    """Raise `ValueError` for a tolerance or limit that is no share, or a limit that is the smaller one."""
+    if not 0 <= tolerance <= limit < 1:
+        raise ValueError(f"tolerance {tolerance} and limit {limit} are not possible; allowed: 0 to 1, the limit larger")
 
 
 def _said(answers: Answers) -> np.ndarray[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from resnets.deployment.gate import Gate
 from resnets.runtime.engine import Pictures
@@ -13,16 +13,26 @@ from resnets.runtime.quantize import costs, quantize, quantized_layers
 MOST_CHANGED = 0.02
 """Share of answers that may change without a repair, whether or not they were right."""
 
+MOST_KEPT = 0.25
+"""Share of the layers that may stay in float only so that fewer answers change; so that fewer are lost, all may."""
+
 LOOKED_AT = 32
 """Pictures on which each layer's cost is measured."""
+
+
+Shortfall = Literal[0, 1, 2]
+"""What a copy falls short in: nothing, CHANGES or LOSES."""
+
+CHANGES: Final = 1
+LOSES: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repaired:
     """A quantized model, its layers that stay in float, and how it did on the pictures that were tried.
 
-    `costs` are the share of the logits' error that each quantized layer makes (`quantize.costs`), measured where plain
-    quantization fell short.
+    `costs` are the error that each quantized layer makes alone, as a share of that of all (`quantize.costs`), measured
+    where plain quantization fell short.
     """
 
     model: Any
@@ -47,27 +57,49 @@ def quantize_within(plain: Any, ranges: Pictures, try_out: Callable[[Any], Gate]
     """Return an int8 copy of an openvino.Model whose drop is within the tolerance, as `try_out` finds it.
 
     Where plain quantization drops more, or changes more than `MOST_CHANGED` of the answers, each layer's cost is
-    measured, and the costliest stay in float: one, two, four and so on, until both are within. Where no number of them
-    helps, the copy that changed fewest answers is returned, and its gate says so.
+    measured, and the costliest stay in float: one, two, four and so on until both are within, and then as few of those
+    as will do. Where no number of them helps, the drop counts first, and the gate says what is left of it.
     """
-    made = quantize(plain, ranges)
-    found = try_out(made)
-    if _is_within(found):
-        return Repaired(model=made, gate=found, layers=len(quantized_layers(made)))
-    first, blamed = found, costs(plain, made, ranges[:LOOKED_AT])
-    guilty, count, tried = list(blamed), 1, [(found, made, ())]
-    while count < len(guilty):
-        kept: Any = tuple(guilty[:count])
-        made = quantize(plain, ranges, kept)
-        found = try_out(made)
-        tried.append((found, made, kept))
-        if _is_within(found):
-            break
-        count *= 2
-    found, made, kept = min(tried, key=lambda one: (not _is_within(one[0]), one[0].changed))
-    return Repaired(model=made, gate=found, layers=len(quantized_layers(made)), kept=kept, costs=blamed, first=first)
+    tried: dict[int, tuple[Any, Gate]] = {}
+    guilty: tuple[str, ...] = ()
+
+    def short(count: int) -> Shortfall:
+        if count not in tried:
+            made = quantize(plain, ranges, guilty[:count])
+            tried[count] = made, try_out(made)
+        return _shortfall(tried[count][1])
+
+    blamed: Mapping[str, float] = {}
+    if short(0):
+        blamed = costs(plain, tried[0][0], ranges[:LOOKED_AT])
+        guilty = tuple(blamed)
+        _search(short, len(guilty) - 1)
+    best = min(tried, key=lambda count: (short(count), tried[count][1].changed if short(count) == LOSES else count))
+    made, found = tried[best]
+    return Repaired(
+        model=made,
+        gate=found,
+        layers=len(quantized_layers(made)),
+        kept=guilty[:best],
+        costs=blamed,
+        first=tried[0][1] if blamed else None,
+    )
 
 
-def _is_within(found: Gate) -> bool:
+def _search(short: Callable[[int], Shortfall], most: int) -> None:
+    """Try numbers of layers up to `most`: twice as many until it is enough, then between the last two."""
+    least, count = 0, min(1, most)
+    while short(count) and count < most:
+        if count >= MOST_KEPT * most and short(count) == CHANGES:
+            return
+        least, count = count, min(2 * count, most)
+    while not short(count) and count - least > 1:
+        middle = (least + count) // 2
+        least, count = (middle, count) if short(middle) else (least, middle)
+
+
+def _shortfall(found: Gate) -> Shortfall:
     """So few pictures may leave it undecided; that is for the report's pictures to say."""
-    return found.paired.gap.value <= found.tolerance and found.changed <= MOST_CHANGED * found.paired.pictures
+    if found.paired.gap.value > found.tolerance:
+        return LOSES
+    return CHANGES if found.changed > MOST_CHANGED * found.paired.pictures else 0

@@ -11,6 +11,7 @@ from resnets.evaluation.calibration import Calibration, calibration, fit_tempera
 from resnets.evaluation.evaluate import answer
 from resnets.evaluation.judge import all_right
 from resnets.evaluation.selective import check_coverage, threshold_at
+from resnets.inference.engined import EngineNetwork
 from resnets.inference.models import open_model
 from resnets.spec.card import Task
 from resnets.weights.modelfile import Model
@@ -56,10 +57,12 @@ def calibrate(model: Model | str | Path, data: object, *, coverage: float | None
     With a `coverage` in (0, 1] the card also has the probability below which an answer is "unknown", so that this share
     of such pictures gets an answer (default: the share that the model's card has, if any). The pictures should be ones
     that the model was not trained on, and it should not be judged by them again. `how` is passed to `answer`: `split`,
-    `batch_size` and so on. Raises `ValueError` as `answer` does, and for a coverage that is not possible.
+    `batch_size` and so on. Raises `ValueError` as `answer` does, for a coverage that is not possible, and for an
+    exported artefact, before a picture is read.
     """
     if not isinstance(model, Model):
         model = open_model(model)
+    check_no_artefact(model)
     if coverage is not None:  # said before a picture is read
         check_coverage(coverage)
         _check_one_class(model.card.task)
@@ -74,6 +77,15 @@ def calibrate(model: Model | str | Path, data: object, *, coverage: float | None
         skipped=answers.skipped,
         notes=answers.notes,
     )
+
+
+def check_no_artefact(model: Model) -> None:
+    """Raise `ValueError` for an exported artefact: its temperature is part of what its engine computes."""
+    if isinstance(model.network, EngineNetwork):
+        raise ValueError(
+            "an exported artefact has its temperature inside its graph, and cannot be given another; calibrate the "
+            "model file that it was made of, and export that"
+        )
 
 
 def facts(answers: Answers, coverage: float | None = None) -> dict[str, float]:

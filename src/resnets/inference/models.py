@@ -19,7 +19,7 @@ def open_model(path: str | Path, **how: Any) -> Model:
     """
     if not is_artefact(path):
         return weights.load(path, **how)
-    if any(value is not None for value in how.values()):
+    if any(value not in (None, False) for value in how.values()):
         raise ValueError(f"{path} is an exported artefact: nothing of it can be changed; give the model file it is of")
     return model_of(read_artefact(path))
 

@@ -1,7 +1,7 @@
 """Quantize: a graph whose convolutions multiply whole numbers of 8 bits, by NNCF; and what each layer of it costs.
 
-Weights by channel, activations symmetric, ranges and bias correction from pictures like those that will come (Nagel et
-al. 2021, A white paper on neural network quantization, sections 3 and 4).
+Weights by channel, activations symmetric, their ranges and the correction of biases from pictures like those that will
+come (Nagel et al. 2021, A white paper on neural network quantization, sections 3 and 4).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def quantize(model: Any, pictures: Pictures, keep: Sequence[str] = ()) -> Any:
     nncf = load("nncf")
     nncf.set_log_level(logging.ERROR)
     chosen = [pictures[place : place + 1] for place in _spread(len(pictures))]
-    how: dict[str, Any] = {"preset": nncf.QuantizationPreset.PERFORMANCE, "subset_size": len(chosen)}
+    how = _how() | {"subset_size": len(chosen)}
     if isinstance(model, bytes):
         onnx = load("onnx")
         read: Any = onnx.load_from_string(model)
@@ -62,6 +62,21 @@ def quantize(model: Any, pictures: Pictures, keep: Sequence[str] = ()) -> Any:
     return made.SerializeToString(deterministic=True) if isinstance(model, bytes) else made
 
 
+def _how() -> dict[str, Any]:
+    """Measured in docs/decisions/0017: ranges that hold all that was seen, and eight bits for the first layer too."""
+    nncf = load("nncf")
+    from nncf.quantization import advanced_parameters as advanced
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    return {
+        "preset": nncf.QuantizationPreset.PERFORMANCE,
+        "advanced_parameters": advanced.AdvancedQuantizationParameters(
+            overflow_fix=advanced.OverflowFix.DISABLE,
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        ),
+    }
+
+
 def quantized_layers(model: Any) -> tuple[str, ...]:
     """Return the layers of a quantized openvino.Model that compute in int8, in the order in which they run."""
     return tuple(
@@ -72,23 +87,41 @@ def quantized_layers(model: Any) -> tuple[str, ...]:
 
 
 def costs(plain: Any, quantized: Any, pictures: Pictures) -> dict[str, float]:
-    """Return for each quantized layer the share of the logits' squared error that is gone where it computes in float.
+    """Return for each quantized layer the logits' squared error where it alone computes in int8, the costliest first.
 
-    The costliest comes first. Both are openvino.Models of one network; the error is of the quantized one's logits from
-    the plain one's. Shares need not add up to 1: errors of several layers may need one another, or undo one another.
+    It is told as a share of the error where all do. Shares need not add up to 1: errors of several layers may undo one
+    another, which is why none is judged by what is left without it. Both are openvino.Models of one network.
     """
     wanted = _logits(plain, pictures)
     whole = float(((_logits(quantized, pictures) - wanted) ** 2).sum())
-    floats = _layers(plain)
+    layers = _layers(quantized)
     found: dict[str, float] = {}
     for name in quantized_layers(quantized):
-        without = quantized.clone()
-        layer = _layers(without)[name]
-        layer.input(0).replace_source_output(layer.input_value(0).get_node().input_value(0))
-        layer.input(1).replace_source_output(floats[name].input_value(1))
-        left = float(((_logits(without, pictures) - wanted) ** 2).sum())
-        found[name] = 1 - left / whole if whole else 0.0
+        alone = float(((_logits(_with(plain, name, layers[name]), pictures) - wanted) ** 2).sum())
+        found[name] = alone / whole if whole else 0.0
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
+def _with(plain: Any, name: str, quantized: Any) -> Any:
+    """A copy of a model with one layer's rounding, weights and corrected bias from the quantized one."""
+    copy = plain.clone()
+    layer = _layers(copy)[name]
+    rounding = quantized.input_value(0).get_node()
+    ends = [value.get_node() for value in rounding.input_values()[1:]]
+    levels = rounding.get_attributes()["levels"]
+    rounded = load("openvino").opset1.fake_quantize(layer.input_value(0), *ends, levels)
+    layer.input(0).replace_source_output(rounded.output(0))
+    layer.input(1).replace_source_output(quantized.input_value(1))
+    for here, there in zip(_biases(layer), _biases(quantized), strict=True):
+        here.replace_source_output(there.get_source_output())
+    return copy
+
+
+def _biases(layer: Any) -> list[Any]:
+    """The inputs by which the sums behind a layer get its bias: one, or none."""
+    behind = [each.get_node() for each in layer.output(0).get_target_inputs()]
+    sums = [node for node in behind if node.get_friendly_name() == layer.get_friendly_name().removesuffix(WITH_BIAS)]
+    return [node.input(1) for node in sums]
 
 
 def _layers(model: Any) -> dict[str, Any]:

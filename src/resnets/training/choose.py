@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resnets.data.dataset import DataSet
 from resnets.data.source import ArraySource
+from resnets.runtime.artefact import is_artefact
 from resnets.spec.variants import VARIANTS
 from resnets.training.recipes import RECIPES
 
@@ -46,4 +47,6 @@ def is_trained(model: str) -> bool:
     if path.is_dir() or (not path.exists() and (path.suffix or len(path.parts) > 1)):
         what = "is a folder" if path.is_dir() else "is not there"
         raise ValueError(f"--model {model} {what}; give a trained model file, or a network's name (`resnets show`)")
+    if path.exists() and is_artefact(path):
+        raise ValueError(f"--model {model} is an exported artefact, with no weights to train; give the model file")
     return path.exists()

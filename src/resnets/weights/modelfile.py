@@ -22,7 +22,6 @@ Tensors = dict[str, tuple[str, tuple[int, ...]]]
 """Name -> (type, shape), in the words of safetensors."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Model:
     """A network and its card. The verbs of the package are functions on it."""
