@@ -131,6 +131,16 @@ def test_a_cost_is_the_error_of_a_graph_in_which_only_that_layer_is_quantized() 
     assert costs(plain, graph(), pictures())[FIRST] == pytest.approx(share, rel=1e-3) != 0
 
 
+def test_a_layer_alone_has_its_corrected_bias() -> None:
+    plain = read_onnx(onnx())
+    corrected = module._layers(graph())["head.linear"]
+    alone = module._layers(module._with(plain, "head.linear", corrected))["head.linear"]
+    biases = [module._biases(layer) for layer in (alone, corrected, module._layers(plain)["head.linear"])]
+    its, wanted, before = (end.get_source_output().get_node().data for (end,) in biases)
+    np.testing.assert_array_equal(its, wanted)
+    assert not np.array_equal(its, before)
+
+
 def test_of_many_pictures_some_are_taken_evenly() -> None:
     assert module._spread(7) == list(range(7))
     places = module._spread(10_000)

@@ -38,7 +38,9 @@ def command(
     from resnets.inference.listing import pictures
     from resnets.inference.models import open_model
     from resnets.inference.writing import identity_of, write_features
+    from resnets.net.device import find_device
 
+    find_device(device)  # refused before pictures are looked for
     loaded = open_model(model)
     card = loaded.card
     row_shape(card, level)

@@ -50,7 +50,9 @@ def command(
     from resnets.inference.models import open_model
     from resnets.inference.predict import check_top, pictures, predictions
     from resnets.inference.writing import identity_of, write_predictions
+    from resnets.net.device import find_device
 
+    find_device(device)  # refused before pictures are looked for
     loaded = open_model(model)
     card = loaded.card
     check_top(card, top)

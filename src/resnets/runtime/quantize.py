@@ -118,10 +118,10 @@ def _with(plain: Any, name: str, quantized: Any) -> Any:
 
 
 def _biases(layer: Any) -> list[Any]:
-    """The inputs by which the sums behind a layer get its bias: one, or none."""
+    """The inputs by which a sum behind a layer gets its bias, which is the only constant that is added to one."""
     behind = [each.get_node() for each in layer.output(0).get_target_inputs()]
-    sums = [node for node in behind if node.get_friendly_name() == layer.get_friendly_name().removesuffix(WITH_BIAS)]
-    return [node.input(1) for node in sums]
+    ends = [node.input(1) for node in behind if node.get_type_name() == "Add"]
+    return [end for end in ends if end.get_source_output().get_node().get_type_name() == "Constant"]
 
 
 def _layers(model: Any) -> dict[str, Any]:
