@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from resnets.runtime import quantize as module
 from resnets.runtime.engine import Pictures
@@ -19,6 +20,7 @@ from resnets.runtime.packaged import Packaged
 from resnets.runtime.quantize import MOST_PICTURES, costs, quantize, quantized_layers
 from resnets.weights.modelfile import Model
 from tests import exports
+from tests.runtime import lowered
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -62,11 +64,21 @@ def noise_to_signal(said: Any, wanted: Any) -> float:
 
 def test_every_layer_is_quantized_and_named_as_in_the_network() -> None:
     network = exports.model().network
-    names = {name for name, module in network.named_modules() if type(module).__name__ in ("Conv2d", "Linear")}
+    names = {name for name, each in network.named_modules() if isinstance(each, torch.nn.Conv2d | torch.nn.Linear)}
     found = quantized_layers(graph())
     assert found[0] == STEM
-    assert {*found} <= names | {"head.linear"} and len(found) >= len(names) - 1
+    assert {*found} == names and "head.linear" in found
     assert quantized_layers(read_onnx(onnx())) == ()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "seresnet50", "resnetv2_50", "resnet50d", "resnext50_32x4d"])
+def test_every_convolution_of_every_kind_is_known_by_its_name(name: str) -> None:
+    given = lowered.fused(name)
+    network = given.network
+    plain = read_onnx(to_onnx(Packaged(network, given.preprocess).eval()))
+    made = quantize(plain, lowered.pictures(name, 4))
+    names = {name for name, each in network.named_modules() if isinstance(each, torch.nn.Conv2d | torch.nn.Linear)}
+    assert {*module._layers(plain)} == names == {*quantized_layers(made)}
 
 
 def test_eight_bits_answer_nearly_as_float_does_in_either_engine() -> None:
@@ -134,8 +146,8 @@ def test_a_cost_is_the_error_of_a_graph_in_which_only_that_layer_is_quantized() 
 def test_a_layer_alone_has_its_corrected_bias() -> None:
     plain = read_onnx(onnx())
     corrected = module._layers(graph())["head.linear"]
-    alone = module._layers(module._with(plain, "head.linear", corrected))["head.linear"]
-    biases = [module._biases(layer) for layer in (alone, corrected, module._layers(plain)["head.linear"])]
+    alone = module._with(plain, "head.linear", corrected)
+    biases = [module._biases(module._layers(each)["head.linear"]) for each in (alone, graph(), plain)]
     its, wanted, before = (end.get_source_output().get_node().data for (end,) in biases)
     np.testing.assert_array_equal(its, wanted)
     assert not np.array_equal(its, before)

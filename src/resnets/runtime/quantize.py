@@ -28,6 +28,9 @@ LAYERS = ("Convolution", "GroupConvolution", "MatMul")
 WITH_BIAS = "/WithoutBiases"
 """What OpenVINO puts behind the name of a layer that it parts from its bias."""
 
+CHOOSING = ("MaxPool", "Pad", "Reshape")
+"""Operations that give some of the numbers that they take, and zeros: rounding before them is rounding behind them."""
+
 AT_ONCE = 16
 
 
@@ -79,11 +82,7 @@ def _how() -> dict[str, Any]:
 
 def quantized_layers(model: Any) -> tuple[str, ...]:
     """Return the layers of a quantized openvino.Model that compute in int8, in the order in which they run."""
-    return tuple(
-        name
-        for name, layer in _layers(model).items()
-        if layer.input_value(0).get_node().get_type_name() == "FakeQuantize"
-    )
+    return tuple(name for name, layer in _layers(model).items() if _rounding(layer) is not None)
 
 
 def costs(plain: Any, quantized: Any, pictures: Pictures) -> dict[str, float]:
@@ -106,7 +105,8 @@ def _with(plain: Any, name: str, quantized: Any) -> Any:
     """A copy of a model with one layer's rounding, weights and corrected bias from the quantized one."""
     copy = plain.clone()
     layer = _layers(copy)[name]
-    rounding = quantized.input_value(0).get_node()
+    rounding = _rounding(quantized)
+    assert rounding is not None
     ends = [value.get_node() for value in rounding.input_values()[1:]]
     levels = rounding.get_attributes()["levels"]
     rounded = load("openvino").opset1.fake_quantize(layer.input_value(0), *ends, levels)
@@ -115,6 +115,14 @@ def _with(plain: Any, name: str, quantized: Any) -> Any:
     for here, there in zip(_biases(layer), _biases(quantized), strict=True):
         here.replace_source_output(there.get_source_output())
     return copy
+
+
+def _rounding(layer: Any) -> Any | None:
+    """The operation that rounds what comes into a layer, before or behind those that only choose among numbers."""
+    before = layer.input_value(0).get_node()
+    while before.get_type_name() in CHOOSING:
+        before = before.input_value(0).get_node()
+    return before if before.get_type_name() == "FakeQuantize" else None
 
 
 def _biases(layer: Any) -> list[Any]:
