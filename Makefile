@@ -27,11 +27,17 @@ help: ## list these targets
 demo: $(TEST) ## train on real handwritten digits, evaluate, and label a few of them
 	$(BIN)/resnets demo --out runs/demo
 
+# What loads OpenVINO and NNCF has processes of its own: with them in one, workers of the whole suite were seen to end
+# without a word, in tests that only waited for other processes.
+ENGINES := tests/runtime tests/deployment tests/inference $(addprefix tests/cli/test_,bench.py export.py features.py \
+	predict_files.py)
+
 # Two processes of one thread each: two that both use every core wait for one another.
 test test-all: export OMP_NUM_THREADS = 1
 
 test: $(TEST) ## the fast suite: what CI runs
-	$(BIN)/python -m pytest -m "not slow" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 $(addprefix --ignore=,$(ENGINES)) $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 $(ENGINES) $(ARGS) || test $$? -eq 5  # 5: ARGS chose none of these
 
 test-all: $(TEST) ## the fast suite and the slow one
 	$(BIN)/python -m pytest -n 2 $(ARGS)
